@@ -1,0 +1,1 @@
+"""The public chains, read-only: nothing here knows of exchanges, approvals or law."""

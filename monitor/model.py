@@ -1,0 +1,301 @@
+"""The exchange's side in values: wallets, what the books declare, what was judged, what was found.
+
+Times are timezone-aware UTC datetimes; units are whole base units of the asset (chains.core.values).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from hashlib import sha256
+
+from chains.core.values import BlockRef
+
+
+class Tier(StrEnum):
+    """Storage tier. Every customer wallet that is not cold counts as hot for the law."""
+
+    COLD = "cold"
+    WARM = "warm"
+    HOT = "hot"
+
+
+#: the order in which several own wallets of one transaction are asked to pay its sinks
+TIER_ORDER = {Tier.COLD: 0, Tier.WARM: 1, Tier.HOT: 2}
+
+
+class Owner(StrEnum):
+    """Whose assets a wallet holds: 利用者, 自己, 履行保証暗号資産, 責任準備金."""
+
+    CUSTOMER = "customer"
+    HOUSE = "house"
+    GUARANTEE = "guarantee"
+    RESERVE = "reserve"
+
+
+@dataclass(frozen=True, slots=True)
+class Wallet:
+    """Accounts under one custody arrangement. ``order`` is its place in the configuration."""
+
+    name: str
+    chain: str
+    tier: Tier
+    owner: Owner
+    custodian: str
+    order: int
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A movement that the books know and allow (出庫承認); it explains at most one flow part, ever.
+
+    ``units`` is what leaves the wallet; ``destination`` the canonical locator. ``not_before`` None
+    is no limit; ``not_after`` is always set (its default has been filled in at first reading).
+    ``digest`` identifies the content as written, so that a repetition can be told from a change.
+    """
+
+    id: str
+    chain: str
+    asset: str
+    units: int
+    destination: str
+    wallet: str | None
+    tag: str | None
+    not_before: datetime | None
+    not_after: datetime
+    max_fee: int | None
+    txid: str | None
+    batch: str | None
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """An approval taken back before it was used."""
+
+    id: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Liability:
+    """What is owed to customers in one asset, as declared, at ``as_of``."""
+
+    asset: str
+    units: int
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Price of one whole coin, as a plain decimal string."""
+
+    asset: str
+    currency: str
+    price: str
+    as_of: datetime
+
+
+class Direction(StrEnum):
+    IN = "in"
+    OUT = "out"
+
+
+class Part(StrEnum):
+    """What a flow part paid (an outside destination, another own wallet, the fee), or what came in.
+
+    Change left a wallet and came back to it in the same transaction: it counts for neither side.
+    """
+
+    DESTINATION = "destination"
+    OWN = "own"
+    FEE = "fee"
+    RECEIPT = "receipt"
+    CHANGE = "change"
+
+
+class Reason(StrEnum):
+    """Why something moved: a closed set, there is no "other"."""
+
+    DEPOSIT = "deposit"
+    CHANGE = "change"
+    INTERNAL = "internal"
+    FEE = "fee"
+    APPROVED = "approved"
+    REWARD = "reward"
+    WITHDRAWAL = "validator_withdrawal"
+    NOT_ATTRIBUTED = "not_attributed"
+    UNEXPLAINED = "unexplained"
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What one wallet's change in one asset of one transaction was for, in parts.
+
+    ``index`` numbers the parts of the transaction. ``units`` > 0. Per transaction, wallet and
+    asset, change aside: Σ parts out − Σ parts in = −Σ deltas of its movements. ``destination`` is the locator
+    paid, or "" for a fee; ``receiver`` the own wallet behind it, or "". Parts of one ``sink`` (the
+    index of a leg) pay one and the same output, so one approval explains them together.
+    """
+
+    txid: str
+    index: int
+    wallet: str
+    asset: str
+    part: Part
+    direction: Direction
+    destination: str
+    receiver: str
+    sink: int
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """A flow with its reason; ``approval`` is the id of the approval that it used up, or ""."""
+
+    flow: Flow
+    reason: Reason
+    approval: str = ""
+    note: str = ""
+
+
+class Severity(StrEnum):
+    CRITICAL = "critical"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class CaseState(StrEnum):
+    PENDING = "pending"
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """An outside destination of a case; ``known`` where policy.allow lists it (never an explanation)."""
+
+    address: str
+    units: int
+    known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a case's history: who did what, when, and why."""
+
+    at: datetime
+    action: str
+    by: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One thing that happened and that a person must resolve (事案). Never deleted.
+
+    ``units`` is positive for what left, the fee excluded; None where the case is not about an
+    amount. ``fee_units`` are base units of the chain's native asset.
+    """
+
+    id: str
+    rule: str
+    rules: tuple[str, ...]
+    severity: Severity
+    state: CaseState
+    opened_at: datetime
+    chain: str | None = None
+    wallet: str | None = None
+    tier: Tier | None = None
+    asset: str | None = None
+    units: int | None = None
+    fee_asset: str | None = None
+    fee_units: int | None = None
+    destinations: tuple[Destination, ...] = ()
+    txid: str | None = None
+    block: BlockRef | None = None
+    seen_at: str | None = None
+    due_at: datetime | None = None
+    reorged_out: bool = False
+    detected_after_ms: int | None = None
+    subject: str | None = None
+    value: Mapping[str, str] | None = None
+    evidence: Mapping[str, object] = field(default_factory=dict)
+    history: tuple[Event, ...] = ()
+
+
+def case_id(*parts: str) -> str:
+    """The id of a case from its content: the same thing seen again has the same id.
+
+    With a transaction: chain, txid, wallet, asset. Without one: chain, wallet, asset, rule,
+    block hash. Without a wallet: rule and subject.
+    """
+    return sha256("\x1f".join(parts).encode()).hexdigest()[:16]
+
+
+class Outcome(StrEnum):
+    PASS = "PASS"
+    BREACH = "BREACH"
+    UNVERIFIED = "UNVERIFIED"
+
+
+class Evidence(StrEnum):
+    """How well a holding is known. Claimed and stated never count as verified."""
+
+    PROVED = "proved"
+    AGREED = "agreed"
+    CLAIMED = "claimed"
+    STATED = "stated"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Held, owed and in transit of one asset at the liabilities' as-of; None where unknown (never zero)."""
+
+    asset: str
+    held: int | None
+    owed: int | None
+    in_transit: int
+    verified: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One rule of one profile applied: value and threshold are its two sides, as decimal strings."""
+
+    profile: str
+    id: str
+    asset: str | None
+    verdict: Outcome
+    value: str | None
+    threshold: str | None
+    margin: str | None
+    operands: Mapping[str, str]
+    basis: str
+
+
+@dataclass(frozen=True, slots=True)
+class Residual:
+    """Holding minus ledger of one account at an anchor; never zero."""
+
+    chain: str
+    wallet: str
+    locator: str
+    asset: str
+    units: int
+    at: BlockRef
+
+
+def utc(timestamp: float) -> datetime:
+    """A timezone-aware datetime of Unix seconds."""
+    return datetime.fromtimestamp(timestamp, UTC)
+
+
+def rfc3339(moment: datetime) -> str:
+    """RFC 3339 with Z, microseconds only where there are any."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
