@@ -1,0 +1,1 @@
+"""The ledger: a hash-chained journal, the current state rebuilt from it, and the outbox, in one database."""

@@ -1,0 +1,173 @@
+"""Values to canonical JSON and back, without loss: units as decimal strings, times as RFC 3339.
+
+Canonical: keys sorted, no spaces, UTF-8, no floats (a float has no one way to be written).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NoReturn
+
+from chains.core.values import BlockRef
+from monitor.model import (
+    Approval,
+    Case,
+    CaseState,
+    Destination,
+    Event,
+    Severity,
+    Tier,
+    rfc3339,
+)
+
+Json = dict[str, Any]
+
+
+def canonical(value: Any) -> str:
+    """The one way to write ``value`` as JSON. Raises TypeError for floats and unknown types."""
+    _refuse_floats(value)
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _refuse_floats(value: Any) -> None:
+    if isinstance(value, float):
+        raise TypeError("a float cannot be journalled: write a string or whole units")
+    if isinstance(value, Mapping):
+        for inner in value.values():
+            _refuse_floats(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            _refuse_floats(inner)
+
+
+def parse(text: str) -> Any:
+    """JSON without floats; the inverse of ``canonical``."""
+    return json.loads(text, parse_float=_no_float, parse_constant=_no_float)
+
+
+def _no_float(text: str) -> NoReturn:
+    raise ValueError(f"a float in the journal: {text}")
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _moment(value: datetime | None) -> str | None:
+    return None if value is None else rfc3339(value)
+
+
+def _datetime(text: str | None) -> datetime | None:
+    return None if text is None else moment(text)
+
+
+def _units(value: int | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _int(text: str | None) -> int | None:
+    return None if text is None else int(text)
+
+
+def block_to_json(ref: BlockRef) -> Json:
+    return {"chain": ref.chain, "height": ref.height, "hash": ref.hash, "parent": ref.parent, "time": ref.time}
+
+
+def block_from_json(body: Json) -> BlockRef:
+    return BlockRef(body["chain"], body["height"], body["hash"], body["parent"], body["time"])
+
+
+def approval_to_json(item: Approval) -> Json:
+    return {
+        "id": item.id,
+        "chain": item.chain,
+        "asset": item.asset,
+        "units": str(item.units),
+        "destination": item.destination,
+        "wallet": item.wallet,
+        "tag": item.tag,
+        "not_before": _moment(item.not_before),
+        "not_after": rfc3339(item.not_after),
+        "max_fee": _units(item.max_fee),
+        "txid": item.txid,
+        "batch": item.batch,
+        "digest": item.digest,
+    }
+
+
+def approval_from_json(body: Json) -> Approval:
+    return Approval(
+        id=body["id"],
+        chain=body["chain"],
+        asset=body["asset"],
+        units=int(body["units"]),
+        destination=body["destination"],
+        wallet=body["wallet"],
+        tag=body["tag"],
+        not_before=_datetime(body["not_before"]),
+        not_after=moment(body["not_after"]),
+        max_fee=_int(body["max_fee"]),
+        txid=body["txid"],
+        batch=body["batch"],
+        digest=body["digest"],
+    )
+
+
+def case_to_json(case: Case) -> Json:
+    return {
+        "id": case.id,
+        "rule": case.rule,
+        "rules": list(case.rules),
+        "severity": case.severity.value,
+        "state": case.state.value,
+        "opened_at": rfc3339(case.opened_at),
+        "chain": case.chain,
+        "wallet": case.wallet,
+        "tier": None if case.tier is None else case.tier.value,
+        "asset": case.asset,
+        "units": _units(case.units),
+        "fee_asset": case.fee_asset,
+        "fee_units": _units(case.fee_units),
+        "destinations": [[d.address, str(d.units), d.known] for d in case.destinations],
+        "txid": case.txid,
+        "block": None if case.block is None else block_to_json(case.block),
+        "seen_at": case.seen_at,
+        "due_at": _moment(case.due_at),
+        "reorged_out": case.reorged_out,
+        "detected_after_ms": case.detected_after_ms,
+        "subject": case.subject,
+        "value": None if case.value is None else dict(case.value),
+        "evidence": dict(case.evidence),
+        "history": [[rfc3339(e.at), e.action, e.by, e.note] for e in case.history],
+    }
+
+
+def case_from_json(body: Json) -> Case:
+    return Case(
+        id=body["id"],
+        rule=body["rule"],
+        rules=tuple(body["rules"]),
+        severity=Severity(body["severity"]),
+        state=CaseState(body["state"]),
+        opened_at=moment(body["opened_at"]),
+        chain=body["chain"],
+        wallet=body["wallet"],
+        tier=None if body["tier"] is None else Tier(body["tier"]),
+        asset=body["asset"],
+        units=_int(body["units"]),
+        fee_asset=body["fee_asset"],
+        fee_units=_int(body["fee_units"]),
+        destinations=tuple(Destination(address, int(units), known) for address, units, known in body["destinations"]),
+        txid=body["txid"],
+        block=None if body["block"] is None else block_from_json(body["block"]),
+        seen_at=body["seen_at"],
+        due_at=_datetime(body["due_at"]),
+        reorged_out=body["reorged_out"],
+        detected_after_ms=body["detected_after_ms"],
+        subject=body["subject"],
+        value=body["value"],
+        evidence=body["evidence"],
+        history=tuple(Event(moment(at), action, by, note) for at, action, by, note in body["history"]),
+    )

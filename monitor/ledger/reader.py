@@ -1,0 +1,294 @@
+"""Questions to the ledger. Each takes a connection (``Ledger.read``) and answers with values."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, func, or_, select
+
+from chains.core.values import BlockRef, Coin
+from monitor.ledger import schema
+from monitor.ledger.encode import Json, case_from_json, parse
+from monitor.ledger.state import chunks
+from monitor.ledger.store import FeedState
+from monitor.model import Approval, Case, CaseState
+
+UNRESOLVED = (CaseState.OPEN, CaseState.ACKNOWLEDGED)
+_PAGE = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a chain has been followed to, and the newest final height known then."""
+
+    at: BlockRef
+    final_height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    wallet: str
+    opened_height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Unsent messages of one receiver."""
+
+    count: int
+    oldest: datetime | None
+
+
+def cursors(connection: Connection) -> dict[str, Cursor]:
+    rows = connection.execute(select(schema.cursor)).all()
+    return {r.chain: Cursor(BlockRef(r.chain, r.height, r.hash, r.parent, r.time), r.final_height) for r in rows}
+
+
+def headers(connection: Connection, chain: str) -> tuple[BlockRef, ...]:
+    """The stored headers of a chain, newest first."""
+    columns = schema.header.c
+    rows = connection.execute(
+        select(schema.header).where(columns.chain == chain).order_by(columns.height.desc())
+    ).all()
+    return tuple(BlockRef(r.chain, r.height, r.hash, r.parent, r.time) for r in rows)
+
+
+def watched(connection: Connection, chain: str) -> dict[str, Watched]:
+    """The followed locators of a chain with their wallet and the height of their opening."""
+    columns = schema.watched.c
+    rows = connection.execute(
+        select(columns.locator, columns.wallet, columns.opened_height).where(columns.chain == chain)
+    )
+    return {r.locator: Watched(r.wallet, r.opened_height) for r in rows}
+
+
+def coins(connection: Connection, chain: str) -> Iterator[Coin]:
+    """Every unspent coin of ours on a chain."""
+    rows = connection.execute(select(schema.coin).where(schema.coin.c.chain == chain)).yield_per(_PAGE)
+    for row in rows:
+        yield Coin(row.coin, row.locator, row.asset, row.units)
+
+
+def totals(connection: Connection) -> dict[tuple[str, str, str], int]:
+    """Units by (chain, wallet, asset) after each chain's cursor."""
+    rows = connection.execute(select(schema.total)).all()
+    return {(r.chain, r.wallet, r.asset): r.units for r in rows}
+
+
+def totals_at(connection: Connection, chain: str, height: int) -> dict[tuple[str, str], int]:
+    """Units by (wallet, asset) after block ``height``: the totals less every movement above it."""
+    columns = schema.total.c
+    rows = connection.execute(select(schema.total).where(columns.chain == chain)).all()
+    held = {(r.wallet, r.asset): r.units for r in rows}
+    for row in movements_above(connection, chain, height):
+        held[row.wallet, row.asset] = held.get((row.wallet, row.asset), 0) - row.delta
+    return held
+
+
+def accounts_at(connection: Connection, chain: str, height: int) -> dict[tuple[str, str], int]:
+    """Units by (locator, asset) after block ``height``; accounts that never held anything are left out."""
+    columns = schema.account.c
+    rows = connection.execute(select(columns.locator, columns.asset, columns.units).where(columns.chain == chain))
+    held = {(r.locator, r.asset): r.units for r in rows}
+    for row in movements_above(connection, chain, height):
+        held[row.locator, row.asset] = held.get((row.locator, row.asset), 0) - row.delta
+    return held
+
+
+def movements_above(connection: Connection, chain: str, height: int) -> list[Any]:
+    """Rows of table movement above a height, newest last."""
+    columns = schema.movement.c
+    return list(
+        connection.execute(
+            select(schema.movement)
+            .where(columns.chain == chain, columns.height > height)
+            .order_by(columns.height, columns.ordinal, columns.txid, columns.idx)
+        )
+    )
+
+
+def flows_above(connection: Connection, chain: str, height: int) -> list[Any]:
+    """Rows of table flow above a height."""
+    columns = schema.flow.c
+    return list(connection.execute(select(schema.flow).where(columns.chain == chain, columns.height > height)))
+
+
+def flows_of(connection: Connection, chain: str, txid: str) -> list[Any]:
+    """Rows of table flow of one transaction."""
+    columns = schema.flow.c
+    return list(connection.execute(select(schema.flow).where(columns.chain == chain, columns.txid == txid)))
+
+
+def unexplained_to(connection: Connection, chain: str, destination: str, asset: str) -> list[Any]:
+    """Rows of table flow that left to ``destination`` and have no explanation yet, oldest first."""
+    columns = schema.flow.c
+    return list(
+        connection.execute(
+            select(schema.flow)
+            .where(
+                columns.chain == chain,
+                columns.destination == destination,
+                columns.asset == asset,
+                columns.reason == "unexplained",
+            )
+            .order_by(columns.earliest, columns.height, columns.idx)
+        )
+    )
+
+
+def case(connection: Connection, case_id: str) -> Case | None:
+    row = connection.execute(select(schema.cases.c.body).where(schema.cases.c.id == case_id)).first()
+    return None if row is None else case_from_json(parse(row.body))
+
+
+def cases_by_id(connection: Connection, ids: Collection[str]) -> dict[str, Case]:
+    """The cases with these ids that exist."""
+    found: dict[str, Case] = {}
+    for batch in chunks(ids):
+        rows = connection.execute(select(schema.cases.c.id, schema.cases.c.body).where(schema.cases.c.id.in_(batch)))
+        found.update({row.id: case_from_json(parse(row.body)) for row in rows})
+    return found
+
+
+def cases(
+    connection: Connection,
+    *,
+    states: Collection[CaseState] | None = None,
+    rule: str | None = None,
+    chain: str | None = None,
+    wallet: str | None = None,
+    limit: int | None = None,
+    after: str | None = None,
+) -> list[Case]:
+    """Cases in the order they were opened; ``after`` is the id of the last one already seen.
+
+    Raises KeyError where ``after`` names no case.
+    """
+    columns = schema.cases.c
+    query = select(columns.body).order_by(columns.opened_at, columns.id)
+    if states is not None:
+        query = query.where(columns.state.in_([state.value for state in states]))
+    for column, wanted in ((columns.rule, rule), (columns.chain, chain), (columns.wallet, wallet)):
+        if wanted is not None:
+            query = query.where(column == wanted)
+    if after is not None:
+        last = connection.execute(select(columns.opened_at).where(columns.id == after)).first()
+        if last is None:
+            raise KeyError(after)
+        query = query.where(
+            or_(columns.opened_at > last.opened_at, and_(columns.opened_at == last.opened_at, columns.id > after))
+        )
+    if limit is not None:
+        query = query.limit(limit)
+    return [case_from_json(parse(row.body)) for row in connection.execute(query)]
+
+
+def cases_of_transactions(connection: Connection, chain: str, txids: Collection[str]) -> list[Case]:
+    """Every case about one of these transactions, whatever its state."""
+    columns = schema.cases.c
+    found: list[Case] = []
+    for batch in chunks(sorted(txids)):
+        rows = connection.execute(select(columns.body).where(columns.chain == chain, columns.txid.in_(batch)))
+        found.extend(case_from_json(parse(row.body)) for row in rows)
+    return found
+
+
+def due_cases(connection: Connection, now: datetime) -> list[Case]:
+    """Pending cases whose grace period has ended."""
+    columns = schema.cases.c
+    rows = connection.execute(
+        select(columns.body)
+        .where(columns.state == CaseState.PENDING.value, columns.due_at <= now)
+        .order_by(columns.opened_at, columns.id)
+    )
+    return [case_from_json(parse(row.body)) for row in rows]
+
+
+def open_counts(connection: Connection) -> dict[tuple[str, str, str, str], int]:
+    """Open and acknowledged cases by (rule, severity, chain, tier); "" where a case has none."""
+    columns = schema.cases.c
+    rows = connection.execute(
+        select(columns.rule, columns.severity, columns.chain, columns.tier, func.count().label("n"))
+        .where(columns.state.in_([state.value for state in UNRESOLVED]))
+        .group_by(columns.rule, columns.severity, columns.chain, columns.tier)
+    )
+    return {(r.rule, r.severity, r.chain or "", r.tier or ""): r.n for r in rows}
+
+
+def state_counts(connection: Connection) -> dict[CaseState, int]:
+    """Cases by state; every state is there."""
+    columns = schema.cases.c
+    rows = connection.execute(select(columns.state, func.count().label("n")).group_by(columns.state))
+    return {**dict.fromkeys(CaseState, 0), **{CaseState(r.state): r.n for r in rows}}
+
+
+def approvals_matching(
+    connection: Connection, chain: str, destinations: Collection[str], txids: Collection[str]
+) -> list[Approval]:
+    """Unused approvals on a chain that name one of these destinations or transactions."""
+    columns = schema.approval.c
+    found: dict[str, Approval] = {}
+    for column, wanted in ((columns.destination, destinations), (columns.txid, txids)):
+        for batch in chunks(sorted(wanted)):
+            rows = connection.execute(
+                select(schema.approval).where(columns.chain == chain, columns.state == "open", column.in_(batch))
+            )
+            found.update({row.id: _approval(row) for row in rows})
+    return list(found.values())
+
+
+def approval(connection: Connection, approval_id: str) -> tuple[Approval, str, datetime] | None:
+    """An approval with its state (open, used, cancelled) and when it was first read."""
+    row = connection.execute(select(schema.approval).where(schema.approval.c.id == approval_id)).first()
+    return None if row is None else (_approval(row), row.state, row.first_read)
+
+
+def approvals(
+    connection: Connection, *, limit: int, after: str | None = None
+) -> list[tuple[Approval, str, datetime]]:
+    """Approvals by id with their state and first reading."""
+    query = select(schema.approval).order_by(schema.approval.c.id).limit(limit)
+    if after is not None:
+        query = query.where(schema.approval.c.id > after)
+    return [(_approval(row), row.state, row.first_read) for row in connection.execute(query)]
+
+
+def _approval(row: Any) -> Approval:
+    return Approval(**{name: getattr(row, name) for name in Approval.__slots__})
+
+
+def feeds(connection: Connection) -> dict[str, FeedState]:
+    rows = connection.execute(select(schema.feed)).all()
+    return {r.source: FeedState(r.source, r.position, r.heartbeat, r.records, r.malformed, r.read_at) for r in rows}
+
+
+def latest_verdict(connection: Connection) -> Json | None:
+    """The newest verdict as it was journalled, in CONTRACT.md's form."""
+    row = connection.execute(select(schema.verdict.c.body).order_by(schema.verdict.c.cycle.desc()).limit(1)).first()
+    return None if row is None else parse(row.body)
+
+
+def pending_messages(connection: Connection) -> Mapping[str, Pending]:
+    """Unsent outbox rows by receiver."""
+    columns = schema.outbox.c
+    rows = connection.execute(
+        select(columns.receiver, func.count().label("n"), func.min(columns.created_at).label("oldest"))
+        .where(columns.sent_at.is_(None))
+        .group_by(columns.receiver)
+    )
+    return {r.receiver: Pending(r.n, r.oldest) for r in rows}
+
+
+def next_messages(connection: Connection, receiver: str, limit: int, after: int = 0) -> list[tuple[int, str, str]]:
+    """The oldest unsent messages of a receiver behind row ``after``: (outbox id, case id, payload)."""
+    columns = schema.outbox.c
+    rows = connection.execute(
+        select(columns.id, columns.case_id, columns.payload)
+        .where(columns.receiver == receiver, columns.sent_at.is_(None), columns.id > after)
+        .order_by(columns.id)
+        .limit(limit)
+    )
+    return [(r.id, r.case_id, r.payload) for r in rows]

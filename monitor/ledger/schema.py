@@ -1,0 +1,208 @@
+"""Tables of the ledger, in portable SQL. Migrations create them; this module is how code names them.
+
+The journal is the truth. STATE tables are rebuilt from it, row for row; the operational tables
+(cursor, header, outbox, feed) hold positions in the outside world and what is still to be sent.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Index, Integer, MetaData, Table, Text
+
+from monitor.ledger.types import Moment, Units
+
+metadata = MetaData()
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", Moment, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("previous", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+)
+
+watched = Table(
+    "watched",
+    metadata,
+    Column("chain", Text, primary_key=True),
+    Column("locator", Text, primary_key=True),
+    Column("wallet", Text, nullable=False),
+    Column("opened_height", Integer, nullable=False),
+    Column("opened_hash", Text, nullable=False),
+)
+
+#: units of an account after the cursor's block; an account that never held anything has no row
+account = Table(
+    "account",
+    metadata,
+    Column("chain", Text, primary_key=True),
+    Column("locator", Text, primary_key=True),
+    Column("asset", Text, primary_key=True),
+    Column("wallet", Text, nullable=False),
+    Column("units", Units, nullable=False),
+)
+
+#: Σ account.units of a wallet, kept beside the accounts so that no one sums a million rows
+total = Table(
+    "total",
+    metadata,
+    Column("chain", Text, primary_key=True),
+    Column("wallet", Text, primary_key=True),
+    Column("asset", Text, primary_key=True),
+    Column("units", Units, nullable=False),
+)
+
+movement = Table(
+    "movement",
+    metadata,
+    Column("chain", Text, primary_key=True),
+    Column("height", Integer, primary_key=True),
+    Column("txid", Text, primary_key=True),
+    Column("ordinal", Integer, primary_key=True),
+    Column("idx", Integer, primary_key=True),
+    Column("block_hash", Text, nullable=False),
+    Column("block_time", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("locator", Text, nullable=False),
+    Column("asset", Text, nullable=False),
+    Column("wallet", Text, nullable=False),
+    Column("delta", Units, nullable=False),
+    Column("coin", Text, nullable=False),
+)
+
+flow = Table(
+    "flow",
+    metadata,
+    Column("chain", Text, primary_key=True),
+    Column("height", Integer, primary_key=True),
+    Column("txid", Text, primary_key=True),
+    Column("ordinal", Integer, primary_key=True),
+    Column("idx", Integer, primary_key=True),
+    Column("wallet", Text, nullable=False),
+    Column("asset", Text, nullable=False),
+    Column("part", Text, nullable=False),
+    Column("direction", Text, nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("receiver", Text, nullable=False),
+    Column("sink", Integer, nullable=False),
+    Column("units", Units, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("approval", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("earliest", Moment, nullable=False),
+    Column("latest", Moment, nullable=False),
+    Column("fee", Units, nullable=True),
+    Index("flow_open", "chain", "destination", "asset", "reason"),
+    Index("flow_approval", "approval"),
+)
+
+coin = Table(
+    "coin",
+    metadata,
+    Column("chain", Text, primary_key=True),
+    Column("coin", Text, primary_key=True),
+    Column("locator", Text, nullable=False),
+    Column("asset", Text, nullable=False),
+    Column("units", Units, nullable=False),
+)
+
+approval = Table(
+    "approval",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("state", Text, nullable=False),  # open, used, cancelled
+    Column("used_by", Text, nullable=False),  # chain/txid/sink of the flow it explains, or ""
+    Column("chain", Text, nullable=False),
+    Column("asset", Text, nullable=False),
+    Column("units", Units, nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("wallet", Text, nullable=True),
+    Column("tag", Text, nullable=True),
+    Column("not_before", Moment, nullable=True),
+    Column("not_after", Moment, nullable=False),
+    Column("max_fee", Units, nullable=True),
+    Column("txid", Text, nullable=True),
+    Column("batch", Text, nullable=True),
+    Column("first_read", Moment, nullable=False),
+    Index("approval_match", "chain", "destination", "asset", "state"),
+)
+
+cases = Table(
+    "cases",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("rule", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("chain", Text, nullable=True),
+    Column("wallet", Text, nullable=True),
+    Column("tier", Text, nullable=True),
+    Column("asset", Text, nullable=True),
+    Column("units", Units, nullable=True),
+    Column("txid", Text, nullable=True),
+    Column("opened_at", Moment, nullable=False),
+    Column("due_at", Moment, nullable=True),
+    Column("body", Text, nullable=False),
+    Index("cases_state", "state", "opened_at", "id"),
+    Index("cases_txid", "chain", "txid"),
+)
+
+verdict = Table(
+    "verdict",
+    metadata,
+    Column("cycle", Integer, primary_key=True, autoincrement=False),
+    Column("at", Moment, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+cursor = Table(
+    "cursor",
+    metadata,
+    Column("chain", Text, primary_key=True),
+    Column("height", Integer, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("parent", Text, nullable=False),
+    Column("time", Integer, nullable=False),
+    Column("final_height", Integer, nullable=False),
+)
+
+#: a bounded window of headers below the cursor, in which a reorganisation finds its fork
+header = Table(
+    "header",
+    metadata,
+    Column("chain", Text, primary_key=True),
+    Column("height", Integer, primary_key=True),
+    Column("hash", Text, nullable=False),
+    Column("parent", Text, nullable=False),
+    Column("time", Integer, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("receiver", Text, nullable=False),
+    Column("case_id", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("sent_at", Moment, nullable=True),
+    Index("outbox_pending", "receiver", "sent_at", "id"),
+)
+
+feed = Table(
+    "feed",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("position", Text, nullable=False),
+    Column("heartbeat", Moment, nullable=True),
+    Column("records", Integer, nullable=False),
+    Column("malformed", Integer, nullable=False),
+    Column("read_at", Moment, nullable=False),
+)
+
+STATE = (watched, account, total, movement, flow, coin, approval, cases, verdict)

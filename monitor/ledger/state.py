@@ -1,0 +1,331 @@
+"""The state tables as a function of the journal: one small function for each kind of record.
+
+The live path and ``journal rebuild`` both come through ``apply``, so they cannot differ.
+Bodies carry all that is needed; nothing here looks at configuration or clocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from monitor.ledger import schema
+from monitor.ledger.encode import Json, approval_from_json, canonical, case_from_json, moment
+from monitor.ledger.journal import Record
+
+#: rows in one INSERT or values in one IN: far below the parameter limit of either engine
+CHUNK = 500
+
+
+class StateError(Exception):
+    """A record that contradicts the state it is applied to; nothing of it is kept."""
+
+
+def apply(connection: Connection, record: Record, at: datetime) -> None:
+    """Change the state tables as ``record`` says, in the caller's transaction."""
+    _APPLY[record.kind](connection, record.body, at)
+
+
+def clear(connection: Connection) -> None:
+    """Empty the state tables before a rebuild."""
+    for table in schema.STATE:
+        connection.execute(delete(table))
+
+
+def chunks(items: Iterable[Any], size: int = CHUNK) -> Iterable[list[Any]]:
+    batch: list[Any] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _opened(connection: Connection, body: Json, _at: datetime) -> None:
+    """Locators begin to be followed at a block, with what they hold there: never a deposit."""
+    chain, block = body["at"]["chain"], body["at"]
+    for batch in chunks(body["wallets"].items()):
+        rows = [
+            {
+                "chain": chain,
+                "locator": locator,
+                "wallet": wallet,
+                "opened_height": block["height"],
+                "opened_hash": block["hash"],
+            }
+            for locator, wallet in batch
+        ]
+        connection.execute(insert(schema.watched), rows)
+    _insert_accounts(connection, chain, body)
+    _insert_coins(connection, chain, body["coins"])
+
+
+def _insert_accounts(connection: Connection, chain: str, body: Json) -> None:
+    """Rows for the accounts that hold something; in bulk, as an opening may have a hundred thousand."""
+    totals: dict[tuple[str, str], int] = {}
+    for batch in chunks(body["holdings"]):
+        rows = []
+        for locator, asset, units in batch:
+            wallet = body["wallets"][locator]
+            rows.append({"chain": chain, "locator": locator, "asset": asset, "wallet": wallet, "units": int(units)})
+            totals[wallet, asset] = totals.get((wallet, asset), 0) + int(units)
+        connection.execute(insert(schema.account), rows)
+    for (wallet, asset), units in totals.items():
+        _add_total(connection, chain, wallet, asset, units)
+
+
+def _retired(connection: Connection, body: Json, _at: datetime) -> None:
+    """Locators are no longer followed: the configuration dropped them, or their opening was reorganised away."""
+    chain = body["chain"]
+    for batch in chunks(body["locators"]):
+        accounts = schema.account.c
+        rows = connection.execute(
+            select(schema.account).where(accounts.chain == chain, accounts.locator.in_(batch))
+        ).all()
+        for row in rows:
+            _add(connection, chain, row.wallet, row.locator, row.asset, -row.units)
+        for table in (schema.account, schema.watched, schema.coin):
+            connection.execute(delete(table).where(table.c.chain == chain, table.c.locator.in_(batch)))
+
+
+def _assigned(connection: Connection, body: Json, _at: datetime) -> None:
+    """Locators change their wallet, because the configuration says so; what they hold goes along."""
+    chain = body["chain"]
+    for locator, wallet in body["wallets"].items():
+        accounts = schema.account.c
+        where = (accounts.chain == chain, accounts.locator == locator)
+        for row in connection.execute(select(schema.account).where(*where)).all():
+            _add_total(connection, chain, row.wallet, row.asset, -row.units)
+            _add_total(connection, chain, wallet, row.asset, row.units)
+        connection.execute(update(schema.account).where(*where).values(wallet=wallet))
+        watched = schema.watched.c
+        connection.execute(
+            update(schema.watched).where(watched.chain == chain, watched.locator == locator).values(wallet=wallet)
+        )
+
+
+def _block(connection: Connection, body: Json, _at: datetime) -> None:
+    """One block with at least one transaction of ours."""
+    block = body["block"]
+    for transaction in body["transactions"]:
+        _insert_movements(connection, block, transaction)
+        _insert_flows(connection, block, transaction)
+
+
+def _insert_movements(connection: Connection, block: Json, transaction: Json) -> None:
+    chain = block["chain"]
+    for idx, locator, asset, wallet, delta, coin in transaction["movements"]:
+        connection.execute(
+            insert(schema.movement).values(
+                chain=chain,
+                height=block["height"],
+                block_hash=block["hash"],
+                block_time=block["time"],
+                txid=transaction["txid"],
+                ordinal=transaction["ordinal"],
+                idx=idx,
+                kind=transaction["kind"],
+                locator=locator,
+                asset=asset,
+                wallet=wallet,
+                delta=int(delta),
+                coin=coin,
+            )
+        )
+        _add(connection, chain, wallet, locator, asset, int(delta))
+        if coin and int(delta) > 0:
+            _insert_coins(connection, chain, [[coin, locator, asset, delta]])
+        elif coin:
+            _delete_coin(connection, chain, coin)
+
+
+def _insert_flows(connection: Connection, block: Json, transaction: Json) -> None:
+    for line in transaction["flows"]:
+        connection.execute(
+            insert(schema.flow).values(
+                chain=block["chain"],
+                height=block["height"],
+                txid=transaction["txid"],
+                ordinal=transaction["ordinal"],
+                earliest=moment(transaction["earliest"]),
+                latest=moment(transaction["latest"]),
+                fee=None if transaction["fee"] is None else int(transaction["fee"]),
+                **{**line, "units": int(line["units"])},
+            )
+        )
+        if line["approval"]:
+            _use(connection, line["approval"], f"{block['chain']}/{transaction['txid']}/{line['sink']}")
+
+
+def _rewound(connection: Connection, body: Json, _at: datetime) -> None:
+    """Blocks above ``to`` have left the chain: every movement is reversed, every approval given back."""
+    chain, height = body["to"]["chain"], body["to"]["height"]
+    for _txid, locator, asset, wallet, delta, coin in body["reversals"]:
+        _add(connection, chain, wallet, locator, asset, int(delta))
+        if coin and int(delta) > 0:
+            _insert_coins(connection, chain, [[coin, locator, asset, delta]])
+        elif coin:
+            _delete_coin(connection, chain, coin)
+    for batch in chunks(body["approvals"]):
+        rows = schema.approval.c
+        connection.execute(
+            update(schema.approval).where(rows.id.in_(batch), rows.state == "used").values(state="open", used_by="")
+        )
+    for table in (schema.movement, schema.flow):
+        connection.execute(delete(table).where(table.c.chain == chain, table.c.height > height))
+
+
+def _residual(connection: Connection, body: Json, _at: datetime) -> None:
+    """What a holding differs from the ledger, booked as movements, so that the ledger equals the node again."""
+    block = body["at"]
+    movements = [
+        [index, locator, asset, wallet, units, ""]
+        for index, (locator, asset, wallet, units) in enumerate(body["accounts"])
+    ]
+    transaction = {"txid": body["txid"], "ordinal": 0, "kind": "residual", "movements": movements}
+    _insert_movements(connection, block, transaction)
+
+
+def _approval(connection: Connection, body: Json, _at: datetime) -> None:
+    item = approval_from_json(body["approval"])
+    fields = {name: getattr(item, name) for name in item.__slots__}
+    connection.execute(
+        insert(schema.approval).values(**fields, state="open", used_by="", first_read=moment(body["first_read"]))
+    )
+
+
+def _cancelled(connection: Connection, body: Json, _at: datetime) -> None:
+    rows = schema.approval.c
+    connection.execute(
+        update(schema.approval).where(rows.id == body["id"], rows.state == "open").values(state="cancelled")
+    )
+
+
+def _refused(_connection: Connection, _body: Json, _at: datetime) -> None:
+    """A declaration that was not accepted: in the journal for people, without effect on the state."""
+
+
+def _matched(connection: Connection, body: Json, _at: datetime) -> None:
+    """An approval that came after its flow: the flow now names it, and it is used up."""
+    flows = schema.flow.c
+    connection.execute(
+        update(schema.flow)
+        .where(
+            flows.chain == body["chain"],
+            flows.height == body["height"],
+            flows.txid == body["txid"],
+            flows.sink == body["sink"],
+            flows.direction == "out",
+        )
+        .values(reason=body["reason"], approval=body["approval"], note=body["note"])
+    )
+    connection.execute(
+        update(schema.flow)
+        .where(
+            flows.chain == body["chain"],
+            flows.height == body["height"],
+            flows.txid == body["txid"],
+            flows.part == "fee",
+            flows.wallet.in_(body["fees_of"]),
+        )
+        .values(reason="fee")
+    )
+    _use(connection, body["approval"], f"{body['chain']}/{body['txid']}/{body['sink']}")
+
+
+def _case(connection: Connection, body: Json, _at: datetime) -> None:
+    case = case_from_json(body)
+    values = {
+        "rule": case.rule,
+        "severity": case.severity.value,
+        "state": case.state.value,
+        "chain": case.chain,
+        "wallet": case.wallet,
+        "tier": None if case.tier is None else case.tier.value,
+        "asset": case.asset,
+        "units": case.units,
+        "txid": case.txid,
+        "opened_at": case.opened_at,
+        "due_at": case.due_at,
+        "body": canonical(body),
+    }
+    changed = connection.execute(update(schema.cases).where(schema.cases.c.id == case.id).values(**values))
+    if changed.rowcount == 0:
+        connection.execute(insert(schema.cases).values(id=case.id, **values))
+
+
+def _verdict(connection: Connection, body: Json, _at: datetime) -> None:
+    connection.execute(
+        insert(schema.verdict).values(
+            cycle=body["cycle"], at=moment(body["at"]), kind=body["kind"], hash=body["hash"], body=canonical(body)
+        )
+    )
+
+
+def _use(connection: Connection, approval_id: str, used_by: str) -> None:
+    rows = schema.approval.c
+    row = connection.execute(select(rows.state, rows.used_by).where(rows.id == approval_id)).first()
+    if row is None or (row.state != "open" and row.used_by != used_by):
+        raise StateError(f"approval {approval_id} is not open: it cannot explain {used_by}")
+    connection.execute(update(schema.approval).where(rows.id == approval_id).values(state="used", used_by=used_by))
+
+
+def _add(connection: Connection, chain: str, wallet: str, locator: str, asset: str, delta: int) -> None:
+    """Add to an account and to its wallet's total; the sum is made here, exactly, never in SQL."""
+    accounts = schema.account.c
+    where = (accounts.chain == chain, accounts.locator == locator, accounts.asset == asset)
+    row = connection.execute(select(accounts.units).where(*where)).first()
+    if row is None:
+        connection.execute(
+            insert(schema.account).values(chain=chain, locator=locator, asset=asset, wallet=wallet, units=delta)
+        )
+    else:
+        connection.execute(update(schema.account).where(*where).values(units=row.units + delta))
+    _add_total(connection, chain, wallet, asset, delta)
+
+
+def _add_total(connection: Connection, chain: str, wallet: str, asset: str, delta: int) -> None:
+    totals = schema.total.c
+    where = (totals.chain == chain, totals.wallet == wallet, totals.asset == asset)
+    row = connection.execute(select(totals.units).where(*where)).first()
+    if row is None:
+        connection.execute(insert(schema.total).values(chain=chain, wallet=wallet, asset=asset, units=delta))
+    else:
+        connection.execute(update(schema.total).where(*where).values(units=row.units + delta))
+
+
+def _insert_coins(connection: Connection, chain: str, coins: Iterable[list[str]]) -> None:
+    for batch in chunks(coins):
+        rows = [
+            {"chain": chain, "coin": coin, "locator": locator, "asset": asset, "units": int(units)}
+            for coin, locator, asset, units in batch
+        ]
+        connection.execute(insert(schema.coin), rows)
+
+
+def _delete_coin(connection: Connection, chain: str, coin: str) -> None:
+    coins = schema.coin.c
+    gone = connection.execute(delete(schema.coin).where(coins.chain == chain, coins.coin == coin))
+    if gone.rowcount != 1:
+        raise StateError(f"coin {coin} on {chain} is spent but was not held")
+
+
+_APPLY: dict[str, Callable[[Connection, Json, datetime], None]] = {
+    "opened": _opened,
+    "retired": _retired,
+    "assigned": _assigned,
+    "block": _block,
+    "rewound": _rewound,
+    "residual": _residual,
+    "approval": _approval,
+    "cancelled": _cancelled,
+    "refused": _refused,
+    "matched": _matched,
+    "case": _case,
+    "verdict": _verdict,
+}
