@@ -1,0 +1,90 @@
+"""Set what is held beside what the ledger says and what is owed. Pure: values in, values out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from chains.core.values import Account, BlockRef
+from monitor.model import Liability, Owner, Position, Residual, Wallet
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What customer wallets held of each asset on one chain after block ``at``.
+
+    ``units`` None: it could not be read, for ``reason``. ``verified``: whether the evidence is
+    better than claimed.
+    """
+
+    chain: str
+    at: BlockRef | None
+    units: Mapping[str, int] | None
+    verified: bool
+    reason: str = ""
+
+
+def residuals(
+    holdings: Mapping[Account, int],
+    ledger: Mapping[tuple[str, str], int],
+    owners: Mapping[str, Wallet],
+    compared: Collection[str],
+    at: BlockRef,
+) -> tuple[Residual, ...]:
+    """Every account whose holding differs from the ledger at ``at``, by even one base unit.
+
+    ``compared``: the locators that the ledger followed at that block; ``ledger`` by (locator, asset),
+    absent meaning zero. Raises KeyError where a holding is missing: a read is whole or an error.
+    """
+    found = []
+    for account, units in holdings.items():
+        if account.locator in compared:
+            difference = units - ledger.get((account.locator, account.asset), 0)
+            if difference:
+                wallet = owners[account.locator].name
+                found.append(Residual(at.chain, wallet, account.locator, account.asset, difference, at))
+    named = {(account.locator, account.asset) for account in holdings}
+    missing = [key for key in ledger if key[0] in compared and key not in named]
+    if missing:
+        raise KeyError(f"no holding was read for {missing[0]} and {len(missing) - 1} more")
+    return tuple(found)
+
+
+def customer_units(
+    amounts: Iterable[tuple[str, str, int]], wallets: Mapping[str, Wallet]
+) -> dict[str, int]:
+    """Units by asset of (wallet, asset, units) lines, customer wallets only: no other owner's ever count.
+
+    A wallet that the configuration no longer has may only stand there with zero.
+    """
+    sums: dict[str, int] = {}
+    for wallet, asset, units in amounts:
+        if units and wallets[wallet].owner is Owner.CUSTOMER:
+            sums[asset] = sums.get(asset, 0) + units
+    return sums
+
+
+def position(asset: str, held: Iterable[Held], owed: Liability | None) -> Position:
+    """Held beside owed for one asset, over all the chains that carry it."""
+    total, verified, reasons = 0, 0, []
+    for part in held:
+        if part.units is None:
+            reasons.append(f"{part.chain}: {part.reason}")
+            continue
+        units = part.units.get(asset, 0)
+        total += units
+        verified += units if part.verified else 0
+    return Position(
+        asset=asset,
+        held=None if reasons else total,
+        owed=None if owed is None else owed.units,
+        in_transit=0,
+        verified=verified,
+        reason="; ".join(reasons),
+    )
+
+
+def too_old(as_of: datetime, max_age_seconds: float, now: datetime) -> bool:
+    """Whether a declaration is older than the configuration lets it be."""
+    return (now - as_of).total_seconds() > max_age_seconds

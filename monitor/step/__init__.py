@@ -1,0 +1,75 @@
+"""One observation, one step, one database transaction: the only place that knows the order of the stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from monitor.ledger.store import Commit, commit
+from monitor.model import Attribution, Case
+from monitor.step import approvals, blocks, cases, measure
+from monitor.step.observations import (
+    Acted,
+    ApprovalsRead,
+    BlockSeen,
+    Configured,
+    Due,
+    Measured,
+    Observation,
+    Opened,
+    ReorgTooDeep,
+    Rewound,
+)
+from monitor.step.setup import Setup
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a step did, for those who publish it. ``answers``: one word for each approval record, in order."""
+
+    cases: tuple[Case, ...] = ()
+    attributions: tuple[Attribution, ...] = ()
+    verdict: dict[str, object] | None = None
+    answers: tuple[str, ...] = ()
+    depth: int = 0
+    wrote: bool = True
+
+
+def take(connection: Connection, setup: Setup, observation: Observation, now: datetime) -> Outcome:
+    """Judge ``observation`` against the ledger and write all its effects in the caller's transaction."""
+    change, outcome = _plan(connection, setup, observation, now)
+    if change == Commit():
+        return outcome
+    commit(connection, change, now)
+    return outcome
+
+
+def _plan(connection: Connection, setup: Setup, observation: Observation, now: datetime) -> tuple[Commit, Outcome]:
+    match observation:
+        case BlockSeen():
+            change, found, attributions = blocks.seen(connection, setup, observation, now)
+            return change, Outcome(cases=found, attributions=attributions)
+        case Opened():
+            return blocks.opened(observation), Outcome()
+        case Configured():
+            return blocks.configured(observation), Outcome()
+        case Rewound():
+            change, found, depth = blocks.rewound(connection, setup, observation, now)
+            return change, Outcome(cases=found, depth=depth)
+        case ReorgTooDeep():
+            change, found = cases.too_deep(connection, setup, observation, now)
+            return change, Outcome(cases=found)
+        case ApprovalsRead():
+            change, found, answers = approvals.read(connection, setup, observation, now)
+            return change, Outcome(cases=found, answers=answers)
+        case Due():
+            change, found = cases.due(connection, setup, now)
+            return change, Outcome(cases=found)
+        case Acted():
+            change, found = cases.acted(connection, setup, observation, now)
+            return change, Outcome(cases=found)
+        case Measured():
+            change, found, verdict = measure.measured(connection, setup, observation, now)
+            return change, Outcome(cases=found, verdict=verdict)

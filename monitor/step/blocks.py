@@ -1,0 +1,221 @@
+"""Steps about blocks: an opening, the next block, a reorganisation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from chains.core.values import BlockRef, Transaction
+from monitor import attribute, detect
+from monitor.attribute import Judgement, Sighting
+from monitor.ledger import reader
+from monitor.ledger.encode import Json, block_to_json
+from monitor.ledger.journal import Record
+from monitor.ledger.state import chunks
+from monitor.ledger.store import Advance, Commit
+from monitor.model import Attribution, Case, CaseState, Flow, rfc3339, utc
+from monitor.step.messages import case_messages, case_records
+from monitor.step.observations import BlockSeen, Configured, Opened, Rewound
+from monitor.step.setup import HEARTBEAT_LATE, Setup
+
+#: locators in one opening record, so that no journal line grows without limit
+_OPENING_CHUNK = 5_000
+
+
+def opened(observation: Opened) -> Commit:
+    """Book what locators hold at the block where they begin to be followed."""
+    opening = observation.opening
+    previous = None if observation.first else opening.at.hash
+    advance = Advance(opening.at, previous, observation.final_height)
+    return Commit(records=tuple(_opening_records(observation)), advance=advance)
+
+
+def _opening_records(observation: Opened) -> Iterable[Record]:
+    opening = observation.opening
+    holdings: dict[str, list[list[str]]] = {}
+    for account, units in opening.holdings.items():
+        if units:
+            holdings.setdefault(account.locator, []).append([account.locator, account.asset, str(units)])
+    coins: dict[str, list[list[str]]] = {}
+    for coin in opening.coins:
+        coins.setdefault(coin.locator, []).append([coin.id, coin.locator, coin.asset, str(coin.units)])
+    for batch in chunks(observation.wallets.items(), _OPENING_CHUNK):
+        body: Json = {
+            "at": block_to_json(opening.at),
+            "wallets": dict(batch),
+            "holdings": [line for locator, _ in batch for line in holdings.get(locator, [])],
+            "coins": [line for locator, _ in batch for line in coins.get(locator, [])],
+        }
+        yield Record("opened", body)
+
+
+def configured(observation: Configured) -> Commit:
+    """Follow the configuration: stop following what it dropped, move what it assigned to another wallet."""
+    records = []
+    if observation.retired:
+        records.append(Record("retired", {"chain": observation.chain, "locators": list(observation.retired)}))
+    if observation.assigned:
+        records.append(Record("assigned", {"chain": observation.chain, "wallets": dict(observation.assigned)}))
+    return Commit(records=tuple(records))
+
+
+def seen(
+    connection: Connection, setup: Setup, observation: BlockSeen, now: datetime
+) -> tuple[Commit, tuple[Case, ...], tuple[Attribution, ...]]:
+    """Judge the next block and move the cursor over it."""
+    block = observation.block
+    advance = Advance(block.ref, block.ref.parent, observation.final_height)
+    if not block.transactions:
+        return Commit(advance=advance), (), ()
+    owners = setup.owners[block.ref.chain]
+    sighting = _sighting(setup, observation)
+    split = [(item, attribute.split(item, owners), sighting) for item in block.transactions]
+    approvals = reader.approvals_matching(
+        connection,
+        block.ref.chain,
+        {flow.destination for _, flows, _ in split for flow in flows if flow.direction == "out" and flow.destination},
+        {item.txid for item in block.transactions if item.signers},
+    )
+    judgements = attribute.explain(split, owners, approvals, setup.rules)
+    existing = reader.cases_by_id(
+        connection, detect.subject_ids(judgements, block.ref.chain, setup.natives[block.ref.chain])
+    )
+    found = detect.cases_of_block(judgements, _scene(connection, setup, observation, existing, split, now))
+    changed = tuple(case for case in found if existing.get(case.id) != case)
+    change = Commit(
+        records=(_block_record(block.ref, judgements, block.unseen), *case_records(changed)),
+        advance=advance,
+        messages=case_messages(changed, existing, setup.receivers),
+    )
+    return change, changed, tuple(a for judgement in judgements for a in judgement.attributions)
+
+
+def _sighting(setup: Setup, observation: BlockSeen) -> Sighting:
+    """Live: the moment we saw it. On catch-up: the block's own time ± what the chain lets it be wrong by."""
+    if observation.live:
+        return Sighting(observation.noticed, observation.noticed)
+    moment = utc(observation.block.ref.time)
+    skew = setup.skews[observation.block.ref.chain]
+    return Sighting(moment - skew, moment + skew)
+
+
+def _scene(
+    connection: Connection,
+    setup: Setup,
+    observation: BlockSeen,
+    existing: dict[str, Case],
+    split: Sequence[tuple[Transaction, tuple[Flow, ...], Sighting]],
+    now: datetime,
+) -> detect.Scene:
+    ref = observation.block.ref
+    losing = any(flow.direction == "out" for _, flows, _ in split for flow in flows)
+    balances: dict[tuple[str, str], int] = {}
+    waiting: dict[tuple[str, str], int] = {}
+    if losing:
+        totals = reader.totals(connection)
+        balances = {(w, asset): units for (chain, w, asset), units in totals.items() if chain == ref.chain}
+        for case in reader.cases(connection, states=(CaseState.PENDING,), chain=ref.chain):
+            key = (case.wallet or "", case.asset or "")
+            waiting[key] = waiting.get(key, 0) + (case.units or 0)
+    return detect.Scene(
+        block=ref,
+        native=setup.natives[ref.chain],
+        now=now,
+        noticed=observation.noticed,
+        wallets=setup.wallets,
+        balances=balances,
+        waiting=waiting,
+        existing=existing,
+        known=setup.known_by_tier(ref.chain),
+        grace=setup.grace,
+        decimals=setup.decimals,
+        prices=setup.prices,
+        blind=feed_blind(connection, now),
+        unseen=observation.block.unseen,
+    )
+
+
+def feed_blind(connection: Connection, now: datetime) -> bool:
+    """Whether the approvals feed has ever sent heartbeats and now is late with them."""
+    feed = reader.feeds(connection).get("approvals")
+    return feed is not None and feed.heartbeat is not None and now - feed.heartbeat > HEARTBEAT_LATE
+
+
+def _block_record(ref: BlockRef, judgements: Sequence[Judgement], unseen: tuple[str, ...]) -> Record:
+    body: Json = {
+        "block": block_to_json(ref),
+        "transactions": [_transaction(ordinal, judgement) for ordinal, judgement in enumerate(judgements)],
+        "unseen": list(unseen),
+    }
+    return Record("block", body)
+
+
+def _transaction(ordinal: int, judgement: Judgement) -> Json:
+    transaction = judgement.transaction
+    return {
+        "txid": transaction.txid,
+        "ordinal": ordinal,
+        "kind": transaction.kind.value,
+        "earliest": rfc3339(judgement.sighting.earliest),
+        "latest": rfc3339(judgement.sighting.latest),
+        "fee": str(judgement.fee),
+        "movements": [
+            [m.index, m.account.locator, m.account.asset, judgement.owners[m.account.locator], str(m.delta), m.coin]
+            for m in transaction.movements
+        ],
+        "flows": [_flow(a) for a in judgement.attributions],
+    }
+
+
+def _flow(a: Attribution) -> Json:
+    flow = a.flow
+    return {
+        "idx": flow.index,
+        "wallet": flow.wallet,
+        "asset": flow.asset,
+        "part": flow.part.value,
+        "direction": flow.direction.value,
+        "destination": flow.destination,
+        "receiver": flow.receiver,
+        "sink": flow.sink,
+        "units": str(flow.units),
+        "reason": a.reason.value,
+        "approval": a.approval,
+        "note": a.note,
+    }
+
+
+def rewound(
+    connection: Connection, setup: Setup, observation: Rewound, now: datetime
+) -> tuple[Commit, tuple[Case, ...], int]:
+    """Append the reversal of every movement above the fork, and go on from there.
+
+    Locators that were opened above the fork are retired: they are opened anew on the branch that
+    won. Cases stay: a signature that nobody approved exists whatever the chain does next.
+    """
+    to = observation.to
+    chain, cursor = to.chain, reader.cursors(connection)[to.chain]
+    movements = reader.movements_above(connection, chain, to.height)
+    flows = reader.flows_above(connection, chain, to.height)
+    retired = [name for name, w in reader.watched(connection, chain).items() if w.opened_height > to.height]
+    affected = reader.cases_of_transactions(connection, chain, {row.txid for row in movements if row.txid})
+    changed = detect.reorged_out(affected, now, to)
+    body: Json = {
+        "to": block_to_json(to),
+        "from": block_to_json(cursor.at),
+        "reversals": [
+            [row.txid, row.locator, row.asset, row.wallet, str(-row.delta), row.coin] for row in reversed(movements)
+        ],
+        "approvals": sorted({row.approval for row in flows if row.approval}),
+    }
+    records = [Record("rewound", body)]
+    if retired:
+        records.append(Record("retired", {"chain": chain, "locators": retired}))
+    change = Commit(
+        records=(*records, *case_records(changed)),
+        advance=Advance(to, cursor.at.hash, observation.final_height, rewind=True),
+        messages=case_messages(changed, {case.id: case for case in affected}, setup.receivers),
+    )
+    return change, changed, cursor.at.height - to.height

@@ -1,0 +1,70 @@
+"""Steps about cases: time that passed, a person's action, a reorganisation that went too deep."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from monitor import detect
+from monitor.ledger import reader
+from monitor.ledger.store import Commit
+from monitor.model import Case, CaseState, Tier
+from monitor.step.blocks import feed_blind
+from monitor.step.messages import case_messages, case_records
+from monitor.step.observations import Acted, ReorgTooDeep
+from monitor.step.setup import Setup
+
+
+def due(connection: Connection, setup: Setup, now: datetime) -> tuple[Commit, tuple[Case, ...]]:
+    """Open what waited long enough; while the approval feed is blind, hot outflows wait in one case for it."""
+    ended = reader.due_cases(connection, now)
+    before = {case.id: case for case in ended}
+    changed: list[Case] = []
+    if feed_blind(connection, now):
+        waiting = [c for c in reader.cases(connection, states=(CaseState.PENDING,)) if c.tier is not Tier.COLD]
+        ended = [case for case in ended if case.tier is Tier.COLD]
+        changed.extend(_blind(connection, setup, waiting, before, now))
+    changed.extend(detect.due(ended, now))
+    return _commit(setup, tuple(changed), before)
+
+
+def _blind(
+    connection: Connection, setup: Setup, waiting: list[Case], before: dict[str, Case], now: datetime
+) -> list[Case]:
+    since = reader.feeds(connection)["approvals"].heartbeat
+    if since is None:
+        return []
+    case = detect.blind(since, waiting, setup.decimals, now)
+    stored = reader.case(connection, case.id)
+    if stored is None:
+        return [case]
+    before[stored.id] = stored
+    return [] if stored.evidence == case.evidence else [replace(stored, evidence=case.evidence)]
+
+
+def acted(
+    connection: Connection, setup: Setup, observation: Acted, now: datetime
+) -> tuple[Commit, tuple[Case, ...]]:
+    """A person's action. Raises KeyError for an unknown case, ValueError where its state does not allow it."""
+    case = reader.case(connection, observation.case_id)
+    if case is None:
+        raise KeyError(observation.case_id)
+    changed = detect.acted(case, observation.action, observation.name, observation.reason, now)
+    return _commit(setup, (changed,), {case.id: case})
+
+
+def too_deep(
+    connection: Connection, setup: Setup, observation: ReorgTooDeep, now: datetime
+) -> tuple[Commit, tuple[Case, ...]]:
+    """Open one case for a reorganisation below the final block; the cursor stays where it is."""
+    case = detect.deep_reorg(observation.cursor.chain, observation.cursor, observation.final_height, now)
+    if reader.case(connection, case.id) is not None:
+        return Commit(), ()
+    return _commit(setup, (case,), {})
+
+
+def _commit(setup: Setup, changed: tuple[Case, ...], before: dict[str, Case]) -> tuple[Commit, tuple[Case, ...]]:
+    messages = case_messages(changed, before, setup.receivers)
+    return Commit(records=case_records(changed), messages=messages), changed

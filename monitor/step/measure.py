@@ -1,0 +1,135 @@
+"""The step of a cycle: residuals booked, positions set beside liabilities, one verdict journalled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from chains.core.values import Account, BlockRef
+from monitor import assess, detect, reconcile
+from monitor.ledger import reader
+from monitor.ledger.encode import Json, block_to_json, canonical
+from monitor.ledger.journal import GENESIS, Record
+from monitor.ledger.store import Commit
+from monitor.model import Case, Position, Residual, rfc3339
+from monitor.reconcile import Held
+from monitor.step.messages import case_messages, case_records
+from monitor.step.observations import AsOf, Measured
+from monitor.step.setup import Setup
+
+
+def measured(
+    connection: Connection, setup: Setup, observation: Measured, now: datetime
+) -> tuple[Commit, tuple[Case, ...], dict[str, object]]:
+    """Judge a cycle's readings. The verdict is journalled whatever it says."""
+    previous = reader.latest_verdict(connection)
+    number = 1 if previous is None else previous["cycle"] + 1
+    residuals, uncompared = _residuals(connection, setup, observation)
+    found = detect.residual_cases(residuals, setup.wallets, now, observation.unseen)
+    known = reader.cases_by_id(connection, [case.id for case in found])
+    changed = tuple(case for case in found if case.id not in known)
+    unresolved = reader.cases(connection, states=reader.UNRESOLVED)
+    cycle = assess.Cycle(
+        number=number,
+        kind=observation.kind,
+        at=now,
+        anchors=observation.anchors,
+        positions=_positions(connection, setup, observation),
+        stale=_stale(setup, observation, now),
+        residuals=residuals,
+        open_residual_cases=sum(case.rule == "residual" for case in (*unresolved, *changed)),
+        uncompared=tuple(uncompared),
+        open_cases=len(unresolved) + len(changed),
+        unjudged_profiles=setup.profiles,
+        previous_hash=GENESIS if previous is None else previous["hash"],
+    )
+    body = assess.verdict(cycle, setup.decimals)
+    sealed = assess.seal(body, canonical(body))
+    change = Commit(
+        records=(*_booked(residuals, number), *case_records(changed), Record("verdict", sealed)),
+        messages=case_messages(changed, {}, setup.receivers),
+    )
+    return change, changed, sealed
+
+
+def _residuals(
+    connection: Connection, setup: Setup, observation: Measured
+) -> tuple[tuple[Residual, ...], list[str]]:
+    """Residuals of every chain that was read, and sentences about what could not be compared."""
+    found: list[Residual] = []
+    uncompared = [f"{chain}: {reason}" for chain, reason in observation.failures.items()]
+    for chain, anchor in observation.anchors.items():
+        holdings = observation.holdings.get(chain)
+        if holdings is None:
+            continue
+        watched = reader.watched(connection, chain)
+        compared = {locator for locator, w in watched.items() if w.opened_height <= anchor.height}
+        later = len(watched) - len(compared)
+        if later:
+            uncompared.append(f"{chain}: {later} addresses were opened after the anchor {anchor.height}")
+        ledger = reader.accounts_at(connection, chain, anchor.height)
+        found.extend(reconcile.residuals(holdings, ledger, setup.owners[chain], compared, anchor))
+    return tuple(found), uncompared
+
+
+def _booked(residuals: Iterable[Residual], number: int) -> list[Record]:
+    """Residuals as movements at their anchor, a record a chain: the next residual is then a new one."""
+    by_block: dict[BlockRef, list[list[str]]] = {}
+    for residual in residuals:
+        line = [residual.locator, residual.asset, residual.wallet, str(residual.units)]
+        by_block.setdefault(residual.at, []).append(line)
+    return [
+        Record("residual", {"at": block_to_json(at), "txid": f"residual-{number}", "accounts": lines})
+        for at, lines in by_block.items()
+    ]
+
+
+def _positions(connection: Connection, setup: Setup, observation: Measured) -> tuple[Position, ...]:
+    owed = {line.asset: line for line in observation.liabilities or ()}
+    by_time = {(item.chain, item.as_of): item for item in observation.as_of}
+    now_held = {chain: _held_now(setup, observation, chain) for chain in setup.owners}
+    positions = []
+    for asset in setup.decimals:
+        line = owed.get(asset)
+        held = []
+        for chain, current in now_held.items():
+            item = None if line is None else by_time.get((chain, line.as_of))
+            held.append(current if item is None else _held_then(connection, setup, item))
+        positions.append(reconcile.position(asset, held, line))
+    return tuple(positions)
+
+
+def _held_now(setup: Setup, observation: Measured, chain: str) -> Held:
+    holdings, anchor = observation.holdings.get(chain), observation.anchors.get(chain)
+    if holdings is None or anchor is None:
+        return Held(chain, anchor, None, False, observation.failures.get(chain, "no final block was read"))
+    return Held(chain, anchor, _customer(setup, chain, holdings.items()), False)
+
+
+def _held_then(connection: Connection, setup: Setup, item: AsOf) -> Held:
+    if item.at is None:
+        return Held(item.chain, None, None, False, item.reason)
+    if item.holdings is not None:
+        return Held(item.chain, item.at, _customer(setup, item.chain, item.holdings.items()), False)
+    totals = reader.totals_at(connection, item.chain, item.at.height)
+    lines = ((wallet, asset, units) for (wallet, asset), units in totals.items())
+    return Held(item.chain, item.at, reconcile.customer_units(lines, setup.wallets), False)
+
+
+def _customer(setup: Setup, chain: str, holdings: Iterable[tuple[Account, int]]) -> dict[str, int]:
+    owners = setup.owners[chain]
+    lines = ((owners[account.locator].name, account.asset, units) for account, units in holdings)
+    return reconcile.customer_units(lines, setup.wallets)
+
+
+def _stale(setup: Setup, observation: Measured, now: datetime) -> dict[str, str]:
+    """Why a liability cannot be used although it is there: it is older than max_age."""
+    return {
+        line.asset: f"the liabilities of {rfc3339(line.as_of)} are older than max_age"
+        for line in observation.liabilities or ()
+        if reconcile.too_old(line.as_of, setup.max_age_seconds, now)
+    }
+
+

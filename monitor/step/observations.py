@@ -1,0 +1,123 @@
+"""What may enter the ledger. One observation is one step, and one step is one database transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from chains.core.values import Account, Block, BlockRef, Opening
+from monitor.model import Approval, Cancellation, Liability
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Locators begin to be followed: at the cursor, or, for a chain's first opening, wherever it begins."""
+
+    opening: Opening
+    wallets: Mapping[str, str]
+    final_height: int
+    first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """What the configuration says of locators that the ledger already follows: dropped, or of another wallet."""
+
+    chain: str
+    retired: tuple[str, ...]
+    assigned: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockSeen:
+    """The block on top of the cursor. ``noticed``: when we first heard of it; ``live``: we were at the head then."""
+
+    block: Block
+    noticed: datetime
+    live: bool
+    final_height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rewound:
+    """The blocks above ``to`` have left the chain."""
+
+    to: BlockRef
+    final_height: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReorgTooDeep:
+    """No stored header above the final height is still canonical."""
+
+    cursor: BlockRef
+    final_height: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalsRead:
+    """Lines read from an approvals source, in order. ``position``: where the source is to be read on (None: POST)."""
+
+    source: str
+    records: tuple[Approval | Cancellation, ...]
+    malformed: tuple[str, ...]
+    heartbeat: datetime | None
+    position: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Time has passed: grace periods may have ended, a feed may have fallen silent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """A person acknowledges or closes a case."""
+
+    case_id: str
+    action: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AsOf:
+    """The anchor of one chain for one liabilities' as-of. ``holdings`` None: the ledger covers that block."""
+
+    chain: str
+    as_of: datetime
+    at: BlockRef | None
+    holdings: Mapping[Account, int] | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A cycle's readings: one final block a chain with every holding there, or why there is none.
+
+    ``liabilities`` None: none could be used, for ``liabilities_reason``.
+    """
+
+    kind: str
+    anchors: Mapping[str, BlockRef]
+    holdings: Mapping[str, Mapping[Account, int]]
+    failures: Mapping[str, str]
+    as_of: tuple[AsOf, ...]
+    liabilities: tuple[Liability, ...] | None
+    liabilities_reason: str
+    unseen: Mapping[str, tuple[str, ...]]
+
+
+Observation = (
+    Opened
+    | Configured
+    | BlockSeen
+    | Rewound
+    | ReorgTooDeep
+    | ApprovalsRead
+    | Due
+    | Acted
+    | Measured
+)
+

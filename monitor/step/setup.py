@@ -1,0 +1,46 @@
+"""What every step is judged by: the configuration in the form that the stages want."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from monitor.attribute import Rules
+from monitor.detect import Grace
+from monitor.model import Owner, Price, Tier, Wallet
+
+#: how far a block's own time may be from when it was really seen, used on catch-up only
+SKEW = {"bitcoin": timedelta(hours=2), "evm": timedelta(seconds=60)}
+
+#: an approvals feed that sends heartbeats is blind when it has sent none for this long
+HEARTBEAT_LATE = timedelta(minutes=5)
+
+
+@dataclass(slots=True)
+class Setup:
+    """Changed only by the writer thread's owner, between steps.
+
+    ``owners``: wallet by chain and locator; ``known``: policy.allow by (chain, tier);
+    ``max_age_seconds`` of the liabilities; ``prices``: the last good ones, by asset.
+    """
+
+    wallets: Mapping[str, Wallet]
+    owners: Mapping[str, Mapping[str, Wallet]]
+    natives: Mapping[str, str]
+    skews: Mapping[str, timedelta]
+    decimals: Mapping[str, int]
+    rules: Rules
+    grace: Grace
+    known: Mapping[tuple[str, Tier], frozenset[str]]
+    receivers: tuple[str, ...]
+    profiles: tuple[str, ...]
+    max_age_seconds: float
+    prices: Mapping[str, Price] = field(default_factory=dict)
+
+    def known_by_tier(self, chain: str) -> dict[Tier, frozenset[str]]:
+        return {tier: self.known.get((chain, tier), frozenset()) for tier in Tier}
+
+    def customers(self, chain: str) -> frozenset[str]:
+        """Names of the customer wallets of a chain."""
+        return frozenset(w.name for w in self.wallets.values() if w.chain == chain and w.owner is Owner.CUSTOMER)

@@ -1,0 +1,79 @@
+"""The one thread that writes: observations go in, one at a time, each a transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Self
+
+from monitor.health import Health
+from monitor.ledger.store import Commit, Ledger, commit
+from monitor.step import Outcome, take
+from monitor.step.observations import BlockSeen, Observation, Rewound
+from monitor.step.setup import Setup
+
+
+def utc_now() -> datetime:
+    """The wall clock; the only place where steps get their time from."""
+    return datetime.now(UTC)
+
+
+class Writer:
+    """Takes observations in the order they come. ``on_commit`` is called on the loop after each commit."""
+
+    def __init__(
+        self, ledger: Ledger, setup: Setup, health: Health, clock: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._ledger = ledger
+        self._setup = setup
+        self._health = health
+        self._clock = clock
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
+        self.on_commit: list[Callable[[], None]] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._thread.shutdown(wait=True)
+
+    async def take(self, observation: Observation) -> Outcome:
+        """One step. An exception means that nothing of it was written."""
+        loop = asyncio.get_running_loop()
+        outcome = await loop.run_in_executor(self._thread, self._step, observation)
+        for hook in self.on_commit:
+            hook()
+        return outcome
+
+    async def mark_sent(self, ids: tuple[int, ...]) -> None:
+        """Outbox rows that a receiver has taken."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, self._commit, Commit(sent=ids))
+
+    def _step(self, observation: Observation) -> Outcome:
+        now = self._clock()
+        with self._ledger.write() as connection:
+            outcome = take(connection, self._setup, observation, now)
+        self._count(observation, outcome)
+        return outcome
+
+    def _commit(self, change: Commit) -> None:
+        with self._ledger.write() as connection:
+            commit(connection, change, self._clock())
+
+    def _count(self, observation: Observation, outcome: Outcome) -> None:
+        """Published counters, only for what is now committed."""
+        match observation:
+            case BlockSeen():
+                chain = observation.block.ref.chain
+                for a in outcome.attributions:
+                    self._health.movements[chain, a.flow.asset, a.flow.direction.value, a.reason.value] += 1
+                if outcome.cases and observation.live:
+                    seconds = (self._clock() - observation.noticed).total_seconds()
+                    self._health.observe_detection(chain, seconds)
+            case Rewound():
+                self._health.observe_reorg(observation.to.chain, outcome.depth)
+            case _:
+                pass
