@@ -1,0 +1,142 @@
+"""One cycle: pin a final block on each chain, read every holding there, and end in a verdict.
+
+A chain that cannot be read makes its assets UNVERIFIED; it never stops the cycle and is never zero.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from chains.core.chain import Chain
+from chains.core.errors import BadAnswer, ChainError
+from chains.core.values import Account, BlockRef
+from monitor.health import Health
+from monitor.ledger import reader
+from monitor.ledger.store import Ledger
+from monitor.model import Liability
+from monitor.step import Outcome
+from monitor.step.observations import AsOf, Measured
+from monitor.step.writer import Writer, utc_now
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """The last good liabilities, or None and why there are none."""
+
+    liabilities: tuple[Liability, ...] | None
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Cycles:
+    """Runs cycles, one at a time. ``locators``: what the configuration watches, by chain."""
+
+    chains: Mapping[str, Chain]
+    ledger: Ledger
+    writer: Writer
+    health: Health
+    unseen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    _as_of: dict[tuple[str, datetime], AsOf] = field(default_factory=dict)
+    _one: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def run(self, kind: str, declared: Declared) -> Outcome:
+        """One cycle of ``kind`` provisional or close; returns the step's outcome with its verdict."""
+        async with self._one:
+            readings = await asyncio.gather(*(self._read(chain) for chain in self.chains.values()))
+            anchors = {r.chain: r.anchor for r in readings if r.anchor is not None}
+            failures = {r.chain: r.failure for r in readings if r.failure}
+            outcome = await self.writer.take(
+                Measured(
+                    kind=kind,
+                    anchors=anchors,
+                    holdings={r.chain: r.holdings for r in readings if r.holdings is not None},
+                    failures=failures,
+                    as_of=await self._anchors_as_of(anchors, failures, declared.liabilities or ()),
+                    liabilities=declared.liabilities,
+                    liabilities_reason=declared.reason,
+                    unseen=self.unseen,
+                )
+            )
+        now = utc_now()
+        for chain in self.chains:
+            if chain in failures:
+                self.health.problem("cycle", chain, failures[chain])
+            else:
+                self.health.success("cycle", chain, now)
+        return outcome
+
+    async def _read(self, chain: Chain) -> _Reading:
+        anchor: BlockRef | None = None
+        try:
+            anchor = await self._anchor(chain)
+            with self.ledger.read() as connection:
+                watched = reader.watched(connection, chain.name)
+            accounts = [Account(chain.name, locator, asset) for locator in watched for asset in chain.assets]
+            holdings = await chain.holdings(accounts, anchor)
+        except ChainError as error:
+            log.warning("cannot read holdings", extra={"chain": chain.name, "error": str(error)})
+            return _Reading(chain.name, anchor, None, _reason(error))
+        return _Reading(chain.name, anchor, holdings, "")
+
+    async def _anchor(self, chain: Chain) -> BlockRef:
+        """The newest final block, or the cursor where porwatch has not caught up that far."""
+        with self.ledger.read() as connection:
+            cursor = reader.cursors(connection).get(chain.name)
+        if cursor is None:
+            raise BadAnswer("not followed yet")
+        final = (await chain.heads()).final
+        return final if final.height <= cursor.at.height else cursor.at
+
+    async def _anchors_as_of(
+        self, anchors: Mapping[str, BlockRef], failures: Mapping[str, str], liabilities: Sequence[Liability]
+    ) -> tuple[AsOf, ...]:
+        """For each as-of before a chain's anchor, the newest final block not after it.
+
+        As-ofs at or after the anchor need nothing: the anchor itself is that block.
+        """
+        found = []
+        for as_of in sorted({line.as_of for line in liabilities}):
+            for name, anchor in anchors.items():
+                if anchor.time > as_of.timestamp() and name not in failures:
+                    found.append(await self._as_of_once(self.chains[name], anchor, as_of))
+        return tuple(found)
+
+    async def _as_of_once(self, chain: Chain, anchor: BlockRef, as_of: datetime) -> AsOf:
+        key = (chain.name, as_of)
+        if key not in self._as_of:
+            try:
+                found = await self._find_as_of(chain, anchor, as_of)
+            except ChainError as error:
+                return AsOf(chain.name, as_of, None, None, _reason(error))
+            self._as_of = {k: v for k, v in self._as_of.items() if k[0] != chain.name} | {key: found}
+        return self._as_of[key]
+
+    async def _find_as_of(self, chain: Chain, anchor: BlockRef, as_of: datetime) -> AsOf:
+        """Where the ledger covers the block it answers itself; else the nodes are asked, if they still can."""
+        at = await chain.last_block_before(int(as_of.timestamp()), anchor)
+        with self.ledger.read() as connection:
+            watched = reader.watched(connection, chain.name)
+        if all(item.opened_height <= at.height for item in watched.values()):
+            return AsOf(chain.name, as_of, at, None)
+        accounts = [Account(chain.name, locator, asset) for locator in watched for asset in chain.assets]
+        return AsOf(chain.name, as_of, at, await chain.holdings(accounts, at))
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    chain: str
+    anchor: BlockRef | None
+    holdings: Mapping[Account, int] | None
+    failure: str
+
+
+def _reason(error: ChainError) -> str:
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(dict.fromkeys(str(inner) for inner in error.exceptions))
+    return str(error)

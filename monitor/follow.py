@@ -1,0 +1,255 @@
+"""Follow one chain: block by block, by hash, parent-linked, never skipping.
+
+The cursor is what the ledger stores; everything else here can be lost at any instruction.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from chains.core.chain import Chain, Watch
+from chains.core.errors import BadAnswer, ChainError, Reorganised, WrongChain
+from chains.core.values import Block, BlockRef, Heads
+from monitor.health import Health
+from monitor.ledger import reader
+from monitor.ledger.store import Ledger
+from monitor.step.observations import BlockSeen, Configured, Opened, ReorgTooDeep, Rewound
+from monitor.step.writer import Writer, utc_now
+
+log = logging.getLogger(__name__)
+
+#: a block seen later than this after we were last at the head is judged by its own time, not by ours
+_LIVE_GAP = timedelta(seconds=30)
+#: blocks taken between two looks at the heads while catching up
+_BURST = 64
+#: seconds to the next try after a failure, and between two looks where nothing wakes us
+_RETRY_SECONDS = 2.0
+POLL_SECONDS = 1.0
+
+
+class TooDeep(Exception):
+    """The chain was reorganised below its final block: following stops until a person has looked."""
+
+
+@dataclass(slots=True)
+class Follower:
+    """Follows one chain. ``wallets``: wallet name by configured locator; ``start``: first block to follow.
+
+    ``before_outflow`` is awaited before a block with an outflow of ours is judged: it reads the
+    approvals to their end.
+    """
+
+    chain: Chain
+    wallets: Mapping[str, str]
+    start: int | None
+    quorum: int
+    ledger: Ledger
+    writer: Writer
+    health: Health
+    before_outflow: Callable[[], Awaitable[None]]
+    clock: Callable[[], datetime] = utc_now
+    _watch: Watch | None = None
+    _cursor: BlockRef | None = None
+    _final_height: int = 0
+    _identified: bool = False
+    _at_head: datetime | None = None
+    unseen: tuple[str, ...] = field(default=())
+
+    async def run(self) -> None:
+        """Follow for ever. A chain's errors are shown, waited out and tried again; nothing is skipped."""
+        while True:
+            pause = await self._try()
+            await self.chain.wait(pause)
+
+    async def _try(self) -> float:
+        name = self.chain.name
+        try:
+            await self.catch_up()
+        except TooDeep as error:
+            self.health.problem("follow", name, str(error))
+            return _RETRY_SECONDS
+        except ChainError as error:
+            log.warning("cannot follow chain", extra={"chain": name, "error": describe(error)})
+            self.health.problem("follow", name, describe(error))
+            self._identified = False
+            return _RETRY_SECONDS
+        except Exception as error:
+            # Unforeseen: nothing was written, and giving up would blind the chain until someone looks.
+            # The age of the last success pages meanwhile.
+            log.exception("a step failed", extra={"chain": name})
+            self.health.problem("follow", name, describe(error))
+            return _RETRY_SECONDS
+        self.health.success("follow", name, self.clock())
+        return POLL_SECONDS
+
+    async def identify(self) -> bool:
+        """Ask every endpoint which chain it serves; True with a quorum of right ones.
+
+        Raises WrongChain where an endpoint serves another chain.
+        """
+        answers = await self.chain.identify()
+        wrong = [f"{a.endpoint}: {a.detail}" for a in answers if a.state == "wrong"]
+        if wrong:
+            raise WrongChain(f"chain {self.chain.name}: " + "; ".join(wrong))
+        self._identified = sum(a.state == "right" for a in answers) >= self.quorum
+        if self._identified:
+            self.health.identified[self.chain.name] = True
+        else:
+            missing = "; ".join(f"{a.endpoint}: {a.detail}" for a in answers if a.state != "right")
+            self.health.problem("identify", self.chain.name, missing)
+        return self._identified
+
+    async def catch_up(self) -> None:
+        """Take every block up to the head. Raises a ChainError where a read fails; the cursor stays."""
+        if not self._identified and not await self.identify():
+            raise BadAnswer(self.health.problems.get(f"identify/{self.chain.name}", "no quorum of endpoints"))
+        self.health.success("identify", self.chain.name, self.clock())
+        if self._watch is None:
+            await self._open()
+        while not await self._burst():
+            heads = await self.chain.heads()
+            self._note(heads)
+        self._note(await self.chain.heads())
+        self._at_head = self.clock()
+
+    async def _burst(self) -> bool:
+        """Up to ``_BURST`` blocks; True when the head is reached."""
+        for _ in range(_BURST):
+            noticed = self.clock()
+            cursor, watch = self._position()
+            try:
+                block = await self.chain.read_next(cursor, watch)
+            except Reorganised:
+                await self._rewind()
+                continue
+            if block is None:
+                return True
+            await self._take(block, noticed)
+        return False
+
+    async def _take(self, block: Block, noticed: datetime) -> None:
+        if any(m.delta < 0 for item in block.transactions for m in item.movements):
+            await self.before_outflow()
+        live = self._at_head is not None and noticed - self._at_head < _LIVE_GAP
+        if live:
+            self._at_head = noticed
+        await self.writer.take(BlockSeen(block, noticed, live, self._final_height))
+        self._position()[1].apply(block)
+        self._cursor = block.ref
+        self.unseen = block.unseen
+        self.health.heads[self.chain.name] = max(block.ref.height, self.health.heads.get(self.chain.name, 0))
+
+    def _note(self, heads: Heads) -> None:
+        self.health.heads[self.chain.name] = heads.seen.height
+        self._final_height = max(self._final_height, heads.final.height)
+        self.health.following[self.chain.name] = True
+
+    def _position(self) -> tuple[BlockRef, Watch]:
+        if self._cursor is None or self._watch is None:
+            raise RuntimeError(f"{self.chain.name} is not open")
+        return self._cursor, self._watch
+
+    async def _open(self) -> None:
+        """Load what the ledger follows, align it with the configuration, and open what is new."""
+        name = self.chain.name
+        self._note(await self.chain.heads())
+        with self.ledger.read() as connection:
+            stored = reader.cursors(connection).get(name)
+            watched = reader.watched(connection, name)
+        retired = tuple(locator for locator in watched if locator not in self.wallets)
+        assigned = {
+            locator: self.wallets[locator]
+            for locator, item in watched.items()
+            if locator in self.wallets and self.wallets[locator] != item.wallet
+        }
+        if retired or assigned:
+            await self.writer.take(Configured(name, retired, assigned))
+        if stored is not None:
+            self._final_height = max(self._final_height, stored.final_height)
+        await self._open_new(None if stored is None else stored.at, [w for w in self.wallets if w not in watched])
+        await self._load()
+
+    async def _open_new(self, cursor: BlockRef | None, locators: Sequence[str]) -> None:
+        """Open locators at the cursor; at the very first opening, at the block below the first one to follow."""
+        first = cursor is None
+        at = await self._first_block() if cursor is None else cursor
+        if not locators and not first:
+            return
+        if not first and not await self.chain.is_canonical(at):
+            await self._rewind_from(at)
+            return
+        opening = await self.chain.open_at(locators, at)
+        wallets = {locator: self.wallets[locator] for locator in locators}
+        await self.writer.take(Opened(opening, wallets, self._final_height, first))
+        log.info("opened", extra={"chain": self.chain.name, "height": at.height, "addresses": len(locators)})
+
+    async def _first_block(self) -> BlockRef:
+        heads = await self.chain.heads()
+        first = heads.seen.height if self.start is None else self.start
+        if first > heads.seen.height + 1:
+            raise BadAnswer(f"start {first} is above the head {heads.seen.height}: waiting for the chain to get there")
+        return await self.chain.header(max(first - 1, 0))
+
+    async def _load(self) -> None:
+        name = self.chain.name
+        with self.ledger.read() as connection:
+            self._cursor = reader.cursors(connection)[name].at
+            watched = reader.watched(connection, name)
+            coins = list(reader.coins(connection, name))
+        missing = [locator for locator in self.wallets if locator not in watched]
+        if missing:
+            await self._open_new(self._cursor, missing)
+            await self._load()
+            return
+        self._watch = self.chain.watch(watched, coins)
+
+    async def _rewind(self) -> None:
+        """Go back to the newest stored header that is still canonical, and open anew what began above it."""
+        await self._rewind_from(self._position()[0])
+        self._watch = None
+        await self._load()
+
+    async def _rewind_from(self, cursor: BlockRef) -> None:
+        with self.ledger.read() as connection:
+            headers = reader.headers(connection, self.chain.name)
+            final_height = reader.cursors(connection)[self.chain.name].final_height
+        to = await self._fork(headers)
+        if to is None or to.height < min(final_height, cursor.height):
+            await self.writer.take(ReorgTooDeep(cursor, final_height))
+            raise TooDeep(f"reorganised below the final block {final_height}: see the deep_reorg case")
+        log.warning("reorganised", extra={"chain": self.chain.name, "from": cursor.height, "to": to.height})
+        await self.writer.take(Rewound(to, self._final_height))
+
+    async def _fork(self, headers: Sequence[BlockRef]) -> BlockRef | None:
+        """The newest canonical header: doubling steps down, then halving between."""
+        step, known_bad = 1, -1
+        index = 0
+        while index < len(headers) and not await self.chain.is_canonical(headers[index]):
+            known_bad, index, step = index, index + step, step * 2
+        if index >= len(headers):
+            index = len(headers)
+        while index - known_bad > 1:
+            middle = (index + known_bad) // 2
+            if await self.chain.is_canonical(headers[middle]):
+                index = middle
+            else:
+                known_bad = middle
+        return headers[index] if index < len(headers) else await self._below(headers)
+
+    async def _below(self, headers: Sequence[BlockRef]) -> BlockRef | None:
+        """No stored header is canonical. Where the window does not reach down to a final block, the first
+        one to follow was itself reorganised: begin again at its parent's height on the branch that won."""
+        lowest = headers[-1]
+        if lowest.height <= self._final_height or lowest.height == 0:
+            return None
+        return await self.chain.header(max(self._final_height, 0))
+
+
+def describe(error: BaseException) -> str:
+    """One line with every cause of a group."""
+    if isinstance(error, BaseExceptionGroup):
+        return f"{error.message}: " + "; ".join(dict.fromkeys(describe(inner) for inner in error.exceptions))
+    return f"{type(error).__name__}: {error}"
