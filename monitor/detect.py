@@ -10,13 +10,13 @@ from fractions import Fraction
 
 from chains.core.amounts import format_coins
 from chains.core.values import BlockRef
-from monitor.attribute import Judgement
 from monitor.model import (
     Approval,
     Case,
     CaseState,
     Destination,
     Event,
+    Judgement,
     Part,
     Price,
     Reason,

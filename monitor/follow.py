@@ -16,7 +16,7 @@ from chains.core.values import Block, BlockRef, Heads
 from monitor.health import Health
 from monitor.ledger import reader
 from monitor.ledger.store import Ledger
-from monitor.step.observations import BlockSeen, Configured, Opened, ReorgTooDeep, Rewound
+from monitor.step.observations import BlockSeen, Configured, FinalSeen, Opened, ReorgTooDeep, Rewound
 from monitor.step.writer import Writer, utc_now
 
 log = logging.getLogger(__name__)
@@ -54,6 +54,7 @@ class Follower:
     _watch: Watch | None = None
     _cursor: BlockRef | None = None
     _final_height: int = 0
+    _stored_final: int = 0
     _identified: bool = False
     _at_head: datetime | None = None
     unseen: tuple[str, ...] = field(default=())
@@ -85,14 +86,15 @@ class Follower:
         self.health.success("follow", name, self.clock())
         return POLL_SECONDS
 
-    async def identify(self) -> bool:
+    async def identify(self, *, starting: bool = False) -> bool:
         """Ask every endpoint which chain it serves; True with a quorum of right ones.
 
-        Raises WrongChain where an endpoint serves another chain.
+        An endpoint of another chain raises WrongChain at start (a mistake in the configuration);
+        later it only does not count.
         """
         answers = await self.chain.identify()
         wrong = [f"{a.endpoint}: {a.detail}" for a in answers if a.state == "wrong"]
-        if wrong:
+        if wrong and starting:
             raise WrongChain(f"chain {self.chain.name}: " + "; ".join(wrong))
         self._identified = sum(a.state == "right" for a in answers) >= self.quorum
         if self._identified:
@@ -106,7 +108,7 @@ class Follower:
         """Take every block up to the head. Raises a ChainError where a read fails; the cursor stays."""
         if not self._identified and not await self.identify():
             raise BadAnswer(self.health.problems.get(f"identify/{self.chain.name}", "no quorum of endpoints"))
-        self.health.success("identify", self.chain.name, self.clock())
+        self.health.solved("identify", self.chain.name)
         if self._watch is None:
             await self._open()
         while not await self._burst():
@@ -114,6 +116,9 @@ class Follower:
             self._note(heads)
         self._note(await self.chain.heads())
         self._at_head = self.clock()
+        if self._final_height > self._stored_final:
+            await self.writer.take(FinalSeen(self.chain.name, self._final_height))
+            self._stored_final = self._final_height
 
     async def _burst(self) -> bool:
         """Up to ``_BURST`` blocks; True when the head is reached."""
@@ -137,6 +142,7 @@ class Follower:
         if live:
             self._at_head = noticed
         await self.writer.take(BlockSeen(block, noticed, live, self._final_height))
+        self._stored_final = self._final_height
         self._position()[1].apply(block)
         self._cursor = block.ref
         self.unseen = block.unseen

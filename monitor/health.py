@@ -58,6 +58,10 @@ class Health:
         self.last_success[stage, chain] = at
         self.problems.pop(f"{stage}/{chain}", None)
 
+    def solved(self, stage: str, subject: str) -> None:
+        """A problem of a part of a stage is over."""
+        self.problems.pop(f"{stage}/{subject}", None)
+
     def problem(self, stage: str, chain: str, sentence: str) -> None:
         """A stage could not do its work; shown until it succeeds again."""
         self.problems[f"{stage}/{chain}"] = sentence

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
 
-from chains.core.values import BlockRef
+from chains.core.values import BlockRef, Transaction
 
 
 class Tier(StrEnum):
@@ -160,6 +160,34 @@ class Attribution:
     reason: Reason
     approval: str = ""
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """When a transaction was first seen: a moment, or on catch-up the block time ± the chain's skew."""
+
+    earliest: datetime
+    latest: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One transaction with its parts explained or not.
+
+    ``owners``: wallet names of the locators that its movements touch.
+    ``cold_unapproved``: cold wallets that signed it without an approval.
+    """
+
+    transaction: Transaction
+    sighting: Sighting
+    attributions: tuple[Attribution, ...]
+    owners: Mapping[str, str]
+    cold_unapproved: tuple[str, ...] = ()
+
+    @property
+    def fee(self) -> int:
+        """Base units of fee that own wallets paid."""
+        return sum(a.flow.units for a in self.attributions if a.flow.part is Part.FEE)
 
 
 class Severity(StrEnum):

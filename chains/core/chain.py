@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +19,8 @@ from chains.core.values import (
     Heads,
     Opening,
 )
+
+Observer = Callable[[str, str, float], None]
 
 
 class Watch(Protocol):
@@ -109,5 +111,11 @@ class ChainKind(Protocol):
     def derive(self, descriptor: str, first: int, last: int, settings: BaseModel) -> tuple[str, ...]:
         """Locators first..last (inclusive) of an output descriptor, offline. Raises AddressError."""
 
-    def connect(self, name: str, settings: BaseModel, decimals: dict[str, int], base: Path) -> Chain:
-        """A chain on the configured endpoints; opens no connection yet. ``decimals``: of the assets by symbol."""
+    def connect(
+        self, name: str, settings: BaseModel, decimals: dict[str, int], base: Path, observer: Observer | None
+    ) -> Chain:
+        """A chain on the configured endpoints; opens no connection yet.
+
+        ``decimals``: of the assets by symbol; ``base``: the configuration's folder; ``observer`` is
+        told of every HTTP exchange: endpoint name, outcome, seconds.
+        """

@@ -10,18 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from chains.core.values import Transaction, TransactionKind
-from monitor.model import Approval, Attribution, Direction, Flow, Part, Reason, Tier, Wallet
-
-
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """When a transaction was first seen: a moment, or on catch-up the block time ± the chain's skew."""
-
-    earliest: datetime
-    latest: datetime
+from monitor.model import Approval, Attribution, Direction, Flow, Judgement, Part, Reason, Sighting, Tier, Wallet
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,26 +21,6 @@ class Rules:
 
     approvals_configured: bool
     cold_needs_approval: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """One transaction with its parts explained or not.
-
-    ``owners``: wallet names of the locators that its movements touch.
-    ``cold_unapproved``: cold wallets that signed it without an approval.
-    """
-
-    transaction: Transaction
-    sighting: Sighting
-    attributions: tuple[Attribution, ...]
-    owners: Mapping[str, str]
-    cold_unapproved: tuple[str, ...] = ()
-
-    @property
-    def fee(self) -> int:
-        """Base units of fee that own wallets paid."""
-        return sum(a.flow.units for a in self.attributions if a.flow.part is Part.FEE)
 
 
 @dataclass(slots=True)

@@ -206,8 +206,8 @@ def _cancelled(connection: Connection, body: Json, _at: datetime) -> None:
     )
 
 
-def _refused(_connection: Connection, _body: Json, _at: datetime) -> None:
-    """A declaration that was not accepted: in the journal for people, without effect on the state."""
+def _no_effect(_connection: Connection, _body: Json, _at: datetime) -> None:
+    """What was declared, accepted or not: in the journal for people and for evidence, not in the state."""
 
 
 def _matched(connection: Connection, body: Json, _at: datetime) -> None:
@@ -324,7 +324,8 @@ _APPLY: dict[str, Callable[[Connection, Json, datetime], None]] = {
     "residual": _residual,
     "approval": _approval,
     "cancelled": _cancelled,
-    "refused": _refused,
+    "refused": _no_effect,
+    "declared": _no_effect,
     "matched": _matched,
     "case": _case,
     "verdict": _verdict,

@@ -73,6 +73,7 @@ class Commit:
 
     records: tuple[Record, ...] = ()
     advance: Advance | None = None
+    final: tuple[str, int] | None = None
     feed: FeedState | None = None
     messages: tuple[Message, ...] = ()
     sent: tuple[int, ...] = field(default=())
@@ -130,6 +131,9 @@ def commit(connection: Connection, change: Commit, at: datetime) -> tuple[Entry,
         state.apply(connection, record, at)
     if change.advance is not None:
         _advance(connection, change.advance)
+    if change.final is not None:
+        chain, height = change.final
+        connection.execute(update(schema.cursor).where(schema.cursor.c.chain == chain).values(final_height=height))
     if change.feed is not None:
         _store_feed(connection, change.feed)
     for message in change.messages:

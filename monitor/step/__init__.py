@@ -9,18 +9,20 @@ from sqlalchemy import Connection
 
 from monitor.ledger.store import Commit, commit
 from monitor.model import Attribution, Case
-from monitor.step import approvals, blocks, cases, measure
+from monitor.step import approvals, blocks, cases, measure, tables
 from monitor.step.observations import (
     Acted,
     ApprovalsRead,
     BlockSeen,
     Configured,
     Due,
+    FinalSeen,
     Measured,
     Observation,
     Opened,
     ReorgTooDeep,
     Rewound,
+    TableRead,
 )
 from monitor.step.setup import Setup
 
@@ -51,6 +53,8 @@ def _plan(connection: Connection, setup: Setup, observation: Observation, now: d
         case BlockSeen():
             change, found, attributions = blocks.seen(connection, setup, observation, now)
             return change, Outcome(cases=found, attributions=attributions)
+        case FinalSeen():
+            return Commit(final=(observation.chain, observation.height)), Outcome()
         case Opened():
             return blocks.opened(observation), Outcome()
         case Configured():
@@ -64,6 +68,8 @@ def _plan(connection: Connection, setup: Setup, observation: Observation, now: d
         case ApprovalsRead():
             change, found, answers = approvals.read(connection, setup, observation, now)
             return change, Outcome(cases=found, answers=answers)
+        case TableRead():
+            return tables.read(connection, observation), Outcome()
         case Due():
             change, found = cases.due(connection, setup, now)
             return change, Outcome(cases=found)

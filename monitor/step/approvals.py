@@ -9,13 +9,12 @@ from typing import Any
 from sqlalchemy import Connection
 
 from monitor import detect
-from monitor.attribute import Sighting
-from monitor.attribute.explain import mismatch
+from monitor.attribute import mismatch
 from monitor.ledger import reader
 from monitor.ledger.encode import approval_to_json
 from monitor.ledger.journal import Record
 from monitor.ledger.store import Commit, FeedState
-from monitor.model import Approval, Cancellation, Case, CaseState, case_id, rfc3339
+from monitor.model import Approval, Cancellation, Case, CaseState, Sighting, case_id, rfc3339
 from monitor.step.messages import case_messages, case_records
 from monitor.step.observations import ApprovalsRead
 from monitor.step.setup import Setup

@@ -9,13 +9,12 @@ from sqlalchemy import Connection
 
 from chains.core.values import BlockRef, Transaction
 from monitor import attribute, detect
-from monitor.attribute import Judgement, Sighting
 from monitor.ledger import reader
 from monitor.ledger.encode import Json, block_to_json
 from monitor.ledger.journal import Record
 from monitor.ledger.state import chunks
 from monitor.ledger.store import Advance, Commit
-from monitor.model import Attribution, Case, CaseState, Flow, rfc3339, utc
+from monitor.model import Attribution, Case, CaseState, Flow, Judgement, Sighting, rfc3339, utc
 from monitor.step.messages import case_messages, case_records
 from monitor.step.observations import BlockSeen, Configured, Opened, Rewound
 from monitor.step.setup import HEARTBEAT_LATE, Setup
@@ -131,7 +130,7 @@ def _scene(
         known=setup.known_by_tier(ref.chain),
         grace=setup.grace,
         decimals=setup.decimals,
-        prices=setup.prices,
+        prices=setup.fresh_prices(now),
         blind=feed_blind(connection, now),
         unseen=observation.block.unseen,
     )

@@ -40,6 +40,14 @@ class BlockSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class FinalSeen:
+    """The newest final block of a chain has moved up, without a new block to take."""
+
+    chain: str
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rewound:
     """The blocks above ``to`` have left the chain."""
 
@@ -64,6 +72,19 @@ class ApprovalsRead:
     malformed: tuple[str, ...]
     heartbeat: datetime | None
     position: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TableRead:
+    """A declared table (liabilities, prices) was read: whole, or not at all.
+
+    ``lines`` None: it has ``mistakes``, and the last good one stays. ``as_of``: of its oldest line.
+    """
+
+    source: str
+    lines: tuple[Mapping[str, str], ...] | None
+    mistakes: tuple[str, ...]
+    as_of: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +134,11 @@ Observation = (
     Opened
     | Configured
     | BlockSeen
+    | FinalSeen
     | Rewound
     | ReorgTooDeep
     | ApprovalsRead
+    | TableRead
     | Due
     | Acted
     | Measured

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from monitor.attribute import Rules
 from monitor.detect import Grace
@@ -36,7 +36,12 @@ class Setup:
     receivers: tuple[str, ...]
     profiles: tuple[str, ...]
     max_age_seconds: float
+    price_max_age: timedelta
     prices: Mapping[str, Price] = field(default_factory=dict)
+
+    def fresh_prices(self, now: datetime) -> dict[str, Price]:
+        """The prices that are young enough to be used."""
+        return {asset: price for asset, price in self.prices.items() if now - price.as_of <= self.price_max_age}
 
     def known_by_tier(self, chain: str) -> dict[Tier, frozenset[str]]:
         return {tier: self.known.get((chain, tier), frozenset()) for tier in Tier}

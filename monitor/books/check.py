@@ -1,0 +1,92 @@
+"""``porwatch check``: the configuration and every book it names, without network."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from monitor.books.errors import BooksError
+from monitor.books.feed import Bookmark, read_new
+from monitor.books.funds import read_funds
+from monitor.books.tables import read_liabilities, read_prices, read_statements
+from monitor.config.loader import load
+from monitor.config.mistakes import ConfigError, Mistake, in_order
+from monitor.config.models import Book
+from monitor.config.resolved import Config
+
+#: A file of another kind has as many mistakes as lines.
+_MOST_MALFORMED = 1_000
+
+
+def check(path: str | Path, now: datetime | None = None) -> list[Mistake]:
+    """Every mistake of a configuration and of the books it names; empty where there is none.
+
+    The books are read only with a configuration that has no mistakes: they depend on it.
+    """
+    try:
+        config = load(path)
+    except ConfigError as error:
+        return list(error.mistakes)
+    return list(in_order(check_books(config, now or datetime.now(UTC)), str(path)))
+
+
+def check_books(config: Config, now: datetime) -> list[Mistake]:
+    """Every mistake in the books' files."""
+    mistakes: list[Mistake] = []
+    books, decimals = config.books, config.decimals
+    readers: tuple[tuple[str | None, Callable[[Path], object]], ...] = (
+        (_file(books.liabilities), lambda file: read_liabilities(file, decimals, now)),
+        (_file(books.prices), lambda file: read_prices(file, decimals, now)),
+        (_file(books.statements), lambda file: read_statements(file, decimals, now)),
+        (_file(books.funds), lambda file: read_funds(file, now)),
+    )
+    for name, read in readers:
+        if name is None:
+            continue
+        try:
+            read(config.path(name))
+        except BooksError as error:
+            mistakes.extend(error.mistakes)
+    if books.approvals is not None and books.approvals.file is not None:
+        mistakes.extend(_approvals(config.path(books.approvals.file), config, now))
+    return mistakes
+
+
+def _file(book: Book | None) -> str | None:
+    return book.file if book is not None else None
+
+
+def _approvals(path: Path, config: Config, now: datetime) -> list[Mistake]:
+    mistakes: list[Mistake] = []
+    bookmark, more = Bookmark(), True
+    while more and len(mistakes) < _MOST_MALFORMED:
+        try:
+            read = read_new(path, bookmark, config, now)
+        except BooksError as error:
+            return [*mistakes, *error.mistakes]
+        mistakes.extend(Mistake(str(path), bad.line, "line", bad.reason) for bad in read.malformed)
+        bookmark, more = read.bookmark, read.more and not read.restarted
+    return mistakes[:_MOST_MALFORMED]
+
+
+def summary(config: Config) -> str:
+    """A few lines for people: whose assets, on which chains, in how many wallets."""
+    tiers = Counter(str(wallet.tier) for wallet in config.wallets)
+    lines = [
+        f"entity: {config.entity.name} ({config.entity.currency}, {config.entity.timezone})",
+        f"assets: {', '.join(config.assets)}",
+    ]
+    for name, settings in config.chains.items():
+        wallets = [wallet for wallet in config.wallets if wallet.chain == name]
+        lines.append(
+            f"chain {name}: {settings.kind}, {len(settings.endpoints)} endpoints, quorum {settings.needed_quorum()},"
+            f" {len(wallets)} wallets, {len(config.locators[name])} addresses"
+        )
+    lines.append(
+        f"wallets: {len(config.wallets)} ({', '.join(f'{count} {tier}' for tier, count in sorted(tiers.items()))})"
+    )
+    books = [name for name in type(config.books).model_fields if getattr(config.books, name) is not None]
+    lines.append(f"books: {', '.join(books) or 'none'}")
+    return "\n".join(lines)

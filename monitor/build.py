@@ -1,0 +1,118 @@
+"""From a configuration to the parts of a running monitor; shared by `run`, `once` and the demo."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from fractions import Fraction
+
+from chains.core.chain import Chain
+from chains.core.registry import open_kind
+from monitor.attribute import Rules
+from monitor.config.resolved import Config
+from monitor.cycle import Cycles, Declared
+from monitor.detect import Grace
+from monitor.follow import Follower
+from monitor.health import Health
+from monitor.inbox import Inbox
+from monitor.ledger.store import Ledger
+from monitor.model import Tier
+from monitor.publish.deliver import Receiver, receivers
+from monitor.step import Outcome
+from monitor.step.setup import SKEW, Setup
+from monitor.step.writer import Writer, utc_now
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """The parts of a running monitor, wired."""
+
+    config: Config
+    ledger: Ledger
+    health: Health
+    setup: Setup
+    writer: Writer
+    chains: Mapping[str, Chain]
+    followers: Mapping[str, Follower]
+    inbox: Inbox
+    cycles: Cycles
+    receivers: tuple[Receiver, ...]
+
+    async def cycle(self, kind: str) -> Outcome:
+        """One cycle on what the books say now."""
+        await self.inbox.read_all()
+        declared = self.inbox.declared
+        self.cycles.unseen = {name: follower.unseen for name, follower in self.followers.items()}
+        return await self.cycles.run(kind, Declared(declared.liabilities, declared.reason))
+
+
+@asynccontextmanager
+async def opened(config: Config) -> AsyncIterator[Monitor]:
+    """Open the ledger and connect the chains; everything is closed again at the end.
+
+    Raises LedgerError where the ledger cannot be opened or another porwatch has it.
+    """
+    async with AsyncExitStack() as stack:
+        ledger = Ledger(config.store_url())
+        stack.callback(ledger.close)
+        health = Health(started_at=utc_now(), chains=tuple(config.chains))
+        chains = {name: _connect(config, name, health) for name in config.chains}
+        for chain in chains.values():
+            stack.push_async_callback(chain.close)
+        told = receivers(config.alertmanagers)
+        setup = _setup(config, tuple(receiver.name for receiver in told))
+        writer = await stack.enter_async_context(Writer(ledger, setup, health))
+        inbox = Inbox(config, setup, ledger, writer, health)
+        followers = {
+            name: Follower(
+                chain=chain,
+                wallets=config.locators[name],
+                start=config.chains[name].start,
+                quorum=config.chains[name].needed_quorum(),
+                ledger=ledger,
+                writer=writer,
+                health=health,
+                before_outflow=inbox.read_approvals,
+            )
+            for name, chain in chains.items()
+        }
+        cycles = Cycles(chains, ledger, writer, health)
+        yield Monitor(config, ledger, health, setup, writer, chains, followers, inbox, cycles, told)
+
+
+def _connect(config: Config, name: str, health: Health) -> Chain:
+    settings = config.chains[name]
+
+    def observe(endpoint: str, outcome: str, seconds: float) -> None:
+        health.observe_rpc(name, endpoint, outcome, seconds)
+
+    return open_kind(settings.kind).connect(name, settings, config.decimals, config.base, observe)
+
+
+def _setup(config: Config, names: tuple[str, ...]) -> Setup:
+    wallets = {wallet.name: wallet for wallet in config.wallets}
+    grace = config.policy.approval_grace
+    liabilities, prices = config.books.liabilities, config.books.prices
+    return Setup(
+        wallets=wallets,
+        owners={
+            chain: {locator: wallets[name] for locator, name in locators.items()}
+            for chain, locators in config.locators.items()
+        },
+        natives={name: settings.native for name, settings in config.chains.items()},
+        skews={name: SKEW[settings.kind] for name, settings in config.chains.items()},
+        decimals=config.decimals,
+        rules=Rules(config.books.approvals is not None, config.policy.cold_needs_approval),
+        grace=Grace(grace.cold, grace.hot, Fraction(grace.up_to_percent)),
+        known={
+            (chain, tier): config.allow["cold" if tier is Tier.COLD else "hot"].get(chain, frozenset())
+            for chain in config.chains
+            for tier in Tier
+        },
+        receivers=names,
+        profiles=config.profiles,
+        max_age_seconds=0 if liabilities is None else liabilities.max_age.total_seconds(),
+        price_max_age=timedelta(0) if prices is None else prices.max_age,
+    )

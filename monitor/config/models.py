@@ -1,0 +1,368 @@
+"""Every key of the configuration with its default and its meaning (docs/reference/configuration.md is made of this).
+
+Keys of ``chains.NAME`` are the chain packages' own. Paths stay as written: ``Config.path`` resolves them.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import time, timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl, urlsplit
+
+from pydantic import AfterValidator, Field, model_validator
+
+from chains.core.settings import ChainSettings, Strict
+from monitor.config.fields import (
+    Currency,
+    Day,
+    Decimals,
+    Duration,
+    FileName,
+    Interval,
+    Listen,
+    LongText,
+    Name,
+    Percent,
+    Symbol,
+    Text,
+    TimeOfDay,
+    TimeZone,
+    WebUrl,
+)
+
+LATER = "Accepted and checked; takes effect in a later version."
+SHIPPED_PROFILES = (
+    "jp-psa-2020",
+    "jp-fiea-2026",
+    "hk-vatp",
+    "kr-vaupa",
+    "sg-psr",
+    "eu-mica-casp",
+    "eu-emt",
+    "us-genius",
+)
+#: labels that porwatch sets itself on every alert
+OWN_LABELS = ("alertname", "severity", "category", "rule", "chain", "wallet", "tier", "asset", "case_id")
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,127}")
+
+
+class Entity(Strict):
+    """The exchange that is watched."""
+
+    name: Text = Field(description="Legal name, as reports print it.")
+    currency: Currency = Field(default="USD", description="Currency in which values are shown (ISO 4217).")
+    timezone: TimeZone = Field(default="UTC", description="Time zone of the business day (tz database name).")
+
+
+class Store(Strict):
+    """The ledger."""
+
+    url: Text = Field(
+        description="sqlite:///FILE (relative to this file), or postgresql+psycopg://USER@HOST:PORT/NAME."
+    )
+    password_file: FileName | None = Field(default=None, description=f"Password of the PostgreSQL user. {LATER}")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return {"url": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _known_store(self) -> Store:
+        parts = urlsplit(self.url)
+        if self.url.startswith("sqlite:///") and len(self.url) > len("sqlite:///") and "?" not in self.url:
+            if self.password_file is not None:
+                raise ValueError("password_file belongs to PostgreSQL: remove it")
+            return self
+        if parts.scheme != "postgresql+psycopg" or not parts.hostname or parts.path in {"", "/"}:
+            raise ValueError(
+                "must be sqlite:///FILE or postgresql+psycopg://USER@HOST:PORT/NAME, e.g. sqlite:///porwatch.db"
+            )
+        if parts.password is not None or any("password" in key for key, _ in parse_qsl(parts.query)):
+            raise ValueError(
+                "holds a password: write url: postgresql+psycopg://USER@HOST/NAME and password_file: secrets/store"
+            )
+        return self
+
+
+class Web(Strict):
+    """The console, the API and the metrics."""
+
+    listen: Listen = Field(default="127.0.0.1:9899", description="host:port to listen on; port 0 takes a free one.")
+    external_url: WebUrl | None = Field(
+        default=None,
+        description="Address under which people reach porwatch; links in alerts begin with it. Default: http://LISTEN.",
+    )
+    config_file: FileName | None = Field(
+        default=None,
+        description=f"TLS, basic authentication and client certificates, in the exporter-toolkit format. {LATER}",
+    )
+    enable_lifecycle: bool = Field(default=False, description=f"Allows POST /-/reload. {LATER}")
+
+
+def _labels(value: dict[str, str]) -> dict[str, str]:
+    for name in value:
+        if _LABEL.fullmatch(name) is None:
+            raise ValueError(f"{name!r} is no label name: write letters, digits and _, not beginning with a digit")
+        if name in OWN_LABELS:
+            raise ValueError(f"porwatch sets the label {name} itself: choose another name")
+    return value
+
+
+class Alertmanager(Strict):
+    """One Alertmanager."""
+
+    url: WebUrl = Field(description="Its own address (every replica separately), without credentials.")
+    labels: Annotated[dict[str, Text], AfterValidator(_labels)] = Field(
+        default={}, description="Labels added to every alert sent there."
+    )
+
+
+class Deadman(Strict):
+    """A heartbeat to a dead-man's switch outside, sent only while every chain is fresh."""
+
+    url_file: FileName | None = Field(default=None, description="File with the URL that is called; none: no heartbeat.")
+    every: Interval = Field(default=timedelta(seconds=60), description="How often.")
+
+
+class Asset(Strict):
+    """What an amount of this asset in the books means."""
+
+    decimals: Decimals = Field(description="Decimals of one coin: the largest of all chains that carry it.")
+
+
+class SqlAddresses(Strict):
+    """Addresses from a database."""
+
+    dsn_file: FileName = Field(description=f"File with the database URL. {LATER}")
+    query: LongText = Field(description=f"Query whose first column is the address. {LATER}")
+
+
+class WalletSettings(Strict):
+    """Accounts under one custody arrangement. At least one of the four sources of addresses is needed."""
+
+    name: Name = Field(description="Unique; a label in metrics and alerts.")
+    chain: Text = Field(description="A name under chains.")
+    tier: Literal["cold", "warm", "hot"] = Field(
+        description="Storage tier. What is not cold counts as hot for the law."
+    )
+    owner: Literal["customer", "house", "guarantee", "reserve"] = Field(
+        default="customer", description="Whose assets: only customer wallets count as held against what is owed."
+    )
+    custodian: Text = Field(default="self", description="Who holds the keys.")
+    addresses: Annotated[tuple[LongText, ...], Field(strict=False)] = Field(
+        default=(), description="Addresses, or script:HEX on Bitcoin."
+    )
+    addresses_file: FileName | None = Field(
+        default=None,
+        description="One address a line, an optional label after a comma, # comments. Read at start.",
+    )
+    addresses_sql: SqlAddresses | None = Field(default=None, description=f"Addresses from a database. {LATER}")
+    descriptors: Annotated[tuple[LongText, ...], Field(strict=False)] = Field(
+        default=(), description="Output descriptors, with or without checksum (Bitcoin)."
+    )
+    gap_limit: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        default=None,
+        description="How many addresses of each ranged descriptor are watched, from 0. Default without range: 1000.",
+    )
+    range: Annotated[tuple[int, int], Field(strict=False)] | None = Field(
+        default=None, description="First and last index of each ranged descriptor, instead of gap_limit."
+    )
+    control: Literal["auto", "safe", "proxy", "eoa"] = Field(
+        default="auto", description=f"What controls the addresses (EVM). {LATER}"
+    )
+
+
+class Sql(Strict):
+    """A book that is read from a database."""
+
+    dsn_file: FileName = Field(description=f"File with the database URL. {LATER}")
+    query: LongText = Field(description=f"Query whose columns are named as the file's. {LATER}")
+
+
+class Book(Strict):
+    """A book: declared records from a file or from a database."""
+
+    file: FileName | None = Field(default=None, description="The file.")
+    sql: Sql | None = Field(default=None, description=f"A database instead of the file. {LATER}")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Book:
+        written = [name for name in self.sources() if getattr(self, name) is not None]
+        if len(written) != 1:
+            raise ValueError(f"needs exactly one of {', '.join(self.sources())}: write one of them")
+        return self
+
+    @classmethod
+    def sources(cls) -> tuple[str, ...]:
+        return ("file", "sql")
+
+
+class Liabilities(Book):
+    """What is owed to customers: asset,amount,as_of."""
+
+    max_age: Interval = Field(default=timedelta(hours=26), description="Older liabilities make coverage UNVERIFIED.")
+
+
+class Approvals(Book):
+    """What may leave: a file of JSON lines that is appended to. POST /api/v1/approvals works beside it, or alone."""
+
+    keys_file: FileName | None = Field(default=None, description=f"ed25519 public keys that sign approvals. {LATER}")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Approvals:
+        if self.file is not None and self.sql is not None:
+            raise ValueError("has both file and sql: write one of them")
+        return self
+
+
+class Funds(Book):
+    """Money and insurance set aside against loss."""
+
+    max_age: Interval = Field(default=timedelta(days=40), description=f"Older funds do not count. {LATER}")
+
+
+class Prices(Book):
+    """What one coin is worth: asset,currency,price,as_of."""
+
+    max_age: Interval = Field(default=timedelta(hours=26), description="Older prices are not used.")
+
+
+class Statements(Book):
+    """What custodians state about assets that no supported chain shows: custodian,asset,amount,as_of,owner,tier."""
+
+
+class Proposals(Book):
+    """Transactions proposed to multi-signature wallets, before they are executed."""
+
+    file: FileName | None = Field(default=None, description=f"Folder with Safe proposals as JSON. {LATER}")
+    url: WebUrl | None = Field(default=None, description=f"Safe transaction service, instead of the folder. {LATER}")
+    api_key_file: FileName | None = Field(default=None, description=f"API key of that service. {LATER}")
+
+    @classmethod
+    def sources(cls) -> tuple[str, ...]:
+        return ("file", "sql", "url")
+
+    @model_validator(mode="after")
+    def _key_with_url(self) -> Proposals:
+        if self.api_key_file is not None and self.url is None:
+            raise ValueError("api_key_file belongs to url: write url, or remove api_key_file")
+        return self
+
+
+class Books(Strict):
+    """What the exchange declares. A book that is left out is not there: nothing is taken as zero."""
+
+    liabilities: Liabilities | None = Field(default=None, description="What is owed to customers.")
+    approvals: Approvals | None = Field(
+        default=None,
+        description="What may leave. Without it hot outflows are counted as not attributed; cold ones always page.",
+    )
+    funds: Funds | None = Field(default=None, description=f"Money and insurance set aside against loss. {LATER}")
+    prices: Prices | None = Field(default=None, description="Prices for the values shown with amounts.")
+    statements: Statements | None = Field(default=None, description=f"Custodians' statements. {LATER}")
+    proposals: Proposals | None = Field(default=None, description=f"Proposed multi-signature transactions. {LATER}")
+
+
+class ApprovalGrace(Strict):
+    """How long an outflow may wait for its approval before it pages."""
+
+    cold: Duration = Field(default=timedelta(0), description="For cold wallets.")
+    hot: Duration = Field(default=timedelta(seconds=120), description="For warm and hot wallets.")
+    up_to_percent: Percent = Field(
+        default=Decimal(1), description="Only outflows below this share of the wallet's balance may wait; 0: none."
+    )
+
+
+class Allow(Strict):
+    """Destinations known beforehand. A known destination never explains an outflow; cases show it as known."""
+
+    cold: Annotated[tuple[LongText, ...], Field(strict=False)] = Field(
+        default=(), description="For cold and guarantee wallets."
+    )
+    hot: Annotated[tuple[LongText, ...], Field(strict=False)] = Field(
+        default=(), description="For warm and hot wallets."
+    )
+
+
+class Policy(Strict):
+    """What the exchange asks of itself."""
+
+    cold_needs_approval: bool = Field(
+        default=True, description="Even a move from a cold wallet to an own hot wallet needs an approval."
+    )
+    approval_grace: ApprovalGrace = Field(
+        default=ApprovalGrace(), description="How long an outflow may wait for its approval."
+    )
+    allow: Allow = Field(default=Allow(), description="Destinations known beforehand; never an explanation.")
+    cold_every_block: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        default=1000, description=f"Up to this many cold accounts are read at every block. {LATER}"
+    )
+
+
+class Schedule(Strict):
+    """When the timed work is done. Times of day are in the entity's time zone."""
+
+    cycle: Interval = Field(default=timedelta(seconds=60), description="A provisional verdict.")
+    prove: Interval = Field(
+        default=timedelta(minutes=10), description=f"State proofs, and a comparison of all endpoints. {LATER}"
+    )
+    close: TimeOfDay = Field(default=time(0, 0), description="The close of the business day.")
+    report: TimeOfDay = Field(default=time(6, 0), description=f"The daily report. {LATER}")
+
+
+class Signing(Strict):
+    """The report key: it signs reports and can move nothing."""
+
+    key_file: FileName | None = Field(
+        default=None, description=f"ed25519 private key; default: made beside the store at first use. {LATER}"
+    )
+
+
+def _profile(value: str) -> str:
+    if value == "baseline":
+        raise ValueError("baseline is always on: remove it")
+    if not is_profile_file(value) and value not in SHIPPED_PROFILES:
+        raise ValueError(
+            f"{value!r} is no shipped profile: write one of {', '.join(SHIPPED_PROFILES)}, or a file ending in .yaml"
+        )
+    return value
+
+
+def is_profile_file(profile: str) -> bool:
+    """Whether an entry of ``profiles`` is a file and not the name of a shipped profile."""
+    return "/" in profile or profile.endswith((".yaml", ".yml"))
+
+
+class Document(Strict):
+    """A whole configuration file, as written."""
+
+    entity: Entity = Field(description="The exchange that is watched.")
+    store: Store = Field(description="The ledger: a URL, or url and password_file.")
+    web: Web = Field(default=Web(), description="Where the console, the API and the metrics listen.")
+    profiles: Annotated[tuple[Annotated[Text, AfterValidator(_profile)], ...], Field(strict=False)] = Field(
+        default=(),
+        description=f"Rules of jurisdictions: names of shipped profiles, or files. baseline is always on. {LATER}",
+    )
+    alertmanagers: Annotated[tuple[Alertmanager, ...], Field(strict=False, max_length=16)] = Field(
+        default=(), description="Every Alertmanager by its own address: each gets every alert."
+    )
+    deadman: Deadman = Field(default=Deadman(), description="Heartbeat to a dead-man's switch outside.")
+    assets: Annotated[dict[Symbol, Asset], Field(min_length=1, max_length=1000)] = Field(
+        description="Every asset by its symbol; one that is on no chain may be here for statements."
+    )
+    chains: Annotated[dict[Name, ChainSettings], Field(min_length=1, max_length=64)] = Field(
+        description="Every chain by a name of your choice; the keys depend on its kind."
+    )
+    wallets: Annotated[tuple[WalletSettings, ...], Field(strict=False, min_length=1, max_length=10_000)] = Field(
+        description="Every wallet that is watched."
+    )
+    books: Books = Field(default=Books(), description="What the exchange declares; each from a file or a database.")
+    policy: Policy = Field(default=Policy(), description="What the exchange asks of itself.")
+    shadow_until: Day | None = Field(
+        default=None, description=f"Until this date cases are recorded and shown, and nothing is paged. {LATER}"
+    )
+    schedule: Schedule = Field(default=Schedule(), description="When the timed work is done.")
+    signing: Signing = Field(default=Signing(), description="The report key.")

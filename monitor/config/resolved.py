@@ -1,0 +1,109 @@
+"""The configuration as the monitor uses it: checked, with every address as a locator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+from zoneinfo import ZoneInfo
+
+from chains.core.registry import open_kind
+from chains.core.settings import ChainSettings
+from monitor.config.models import (
+    Alertmanager,
+    Asset,
+    Books,
+    Deadman,
+    Entity,
+    Policy,
+    Schedule,
+    Signing,
+    Store,
+    WalletSettings,
+    Web,
+)
+from monitor.config.secret import read_secret
+from monitor.model import Tier, Wallet
+
+_SQLITE = "sqlite:///"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A configuration without mistakes.
+
+    ``file`` is absolute. ``wallets`` are in configured order, ``wallet_settings`` hold their keys as
+    written. ``locators``: chain -> canonical locator -> name of the wallet that has it; every chain
+    is there. ``allow``: the destinations of policy.allow as locators, per tier ("cold" or "hot") and
+    chain: an address that several chains can read is in each of them.
+    """
+
+    file: Path
+    entity: Entity
+    store: Store
+    web: Web
+    profiles: tuple[str, ...]
+    alertmanagers: tuple[Alertmanager, ...]
+    deadman: Deadman
+    assets: Mapping[str, Asset]
+    chains: Mapping[str, ChainSettings]
+    wallets: tuple[Wallet, ...]
+    wallet_settings: Mapping[str, WalletSettings]
+    locators: Mapping[str, Mapping[str, str]]
+    allow: Mapping[str, Mapping[str, frozenset[str]]]
+    books: Books
+    policy: Policy
+    shadow_until: date | None
+    schedule: Schedule
+    signing: Signing
+
+    @property
+    def base(self) -> Path:
+        """The folder that relative paths start from."""
+        return self.file.parent
+
+    @property
+    def decimals(self) -> dict[str, int]:
+        """Decimals by asset."""
+        return {name: asset.decimals for name, asset in self.assets.items()}
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of the business day."""
+        return ZoneInfo(self.entity.timezone)
+
+    @property
+    def store_path(self) -> Path | None:
+        """The SQLite file, or None where the ledger is in PostgreSQL."""
+        url = self.store.url
+        return self.path(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else None
+
+    def path(self, name: str) -> Path:
+        """A path of the configuration, made absolute."""
+        return self.base / name
+
+    def store_url(self) -> str:
+        """The URL of the ledger for SQLAlchemy, its password included: never shown. Raises SecretError."""
+        if self.store_path is not None:
+            return f"{_SQLITE}{self.store_path}"
+        if self.store.password_file is None:
+            return self.store.url
+        parts = urlsplit(self.store.url)
+        user, _, host = parts.netloc.rpartition("@")
+        password = quote(read_secret(self.path(self.store.password_file)), safe="")
+        return urlunsplit(parts._replace(netloc=f"{user}:{password}@{host}"))
+
+    def wallet(self, name: str) -> Wallet | None:
+        """The wallet of that name, or None where none has it."""
+        return next((wallet for wallet in self.wallets if wallet.name == name), None)
+
+    def locator(self, chain: str, address: str) -> str:
+        """The canonical locator of an address on a configured chain. Raises AddressError."""
+        settings = self.chains[chain]
+        return open_kind(settings.kind).parse_address(address, settings)
+
+    def knows(self, tier: Tier, chain: str, locator: str) -> bool:
+        """Whether policy.allow lists a destination for wallets of this tier; never an explanation."""
+        return locator in self.allow["cold" if tier is Tier.COLD else "hot"].get(chain, frozenset())

@@ -1,0 +1,34 @@
+"""Secrets come from files, and only at the moment they are needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+#: A private key in PEM form has about 4 kB.
+LARGEST_SECRET = 64 * 1024
+
+
+class SecretError(Exception):
+    """A secret's file cannot be used; the message names the file, never its content."""
+
+
+def read_secret(path: Path) -> str:
+    """The text of a secret's file without its last newline. Raises SecretError for a missing, empty or huge file."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST_SECRET + 1)
+    except OSError as error:
+        raise SecretError(
+            f"{path}: cannot be read ({error.strerror or error}): create it, readable for porwatch"
+        ) from error
+    if len(raw) > LARGEST_SECRET:
+        raise SecretError(f"{path}: larger than {LARGEST_SECRET} bytes: this is no secret's file")
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        # Without the cause: its message would quote a part of the secret.
+        raise SecretError(f"{path}: not UTF-8: save the secret as text") from None
+    text = text.removesuffix("\n").removesuffix("\r")
+    if not text.strip():
+        raise SecretError(f"{path}: is empty: write the secret into it")
+    return text

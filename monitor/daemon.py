@@ -1,0 +1,213 @@
+"""`porwatch run`: everything at once, until a signal; and `porwatch once`: to the head, one cycle, done."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, nullcontext
+from datetime import timedelta
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED, JobExecutionEvent
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from monitor.build import Monitor, opened
+from monitor.config.resolved import Config
+from monitor.ledger import reader
+from monitor.publish.deadman import Deadman
+from monitor.publish.deliver import Delivery, receivers
+from monitor.publish.scope import Scope
+from monitor.publish.snapshot import Snapshots
+from monitor.shipped import shipped
+
+if TYPE_CHECKING:
+    import uvicorn
+
+log = logging.getLogger(__name__)
+
+#: a cycle that could not start in time is still worth running; a later one replaces it
+_MISFIRE_SECONDS = 300
+#: how often grace periods and declared files are looked at
+_TICK_SECONDS = 1
+_STOP_SECONDS = 10.0
+#: a chain is fresh for the dead-man's heartbeat while its last good look is younger than this
+_FRESH = timedelta(minutes=2)
+
+
+async def run(config: Config, *, ready: Callable[[str], None] | None = None) -> None:
+    """Run until SIGTERM or SIGINT. ``ready`` is called with the address once HTTP is served.
+
+    Raises WrongChain where an endpoint serves another chain, LedgerError where the ledger is taken.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    async with opened(config) as monitor:
+        await serve(monitor, stop, ready)
+
+
+async def serve(monitor: Monitor, stop: asyncio.Event, ready: Callable[[str], None] | None = None) -> None:
+    """Run an opened monitor until ``stop`` is set; then end every task and return."""
+    await _identify(monitor)
+    async with AsyncExitStack() as stack:
+        config, scope = monitor.config, scope_of(monitor.config)
+        snapshots = Snapshots(monitor.ledger, monitor.health, scope)
+        address = await _serve_http(stack, monitor, scope, snapshots)
+        delivery = Delivery(
+            monitor.receivers,
+            monitor.ledger,
+            decimals=config.decimals,
+            external_url=config.web.external_url or address,
+            mark_sent=monitor.writer.mark_sent,
+            health=monitor.health,
+        )
+        monitor.writer.on_commit.append(delivery.wake)
+        scheduler = _scheduler(monitor)
+        stack.callback(scheduler.shutdown, wait=False)
+        tasks = [snapshots.run(), delivery.run(), *(follower.run() for follower in monitor.followers.values())]
+        if config.deadman.url_file is not None:
+            url_file = config.path(config.deadman.url_file)
+            tasks.append(Deadman(url_file, config.deadman.every, _FRESH, monitor.health).run())
+        stack.push_async_callback(_cancel, [asyncio.create_task(task) for task in tasks])
+        scheduler.start()
+        log.info("running", extra={"address": address})
+        if ready is not None:
+            ready(address)
+        await stop.wait()
+        log.info("stopping")
+
+
+async def once(config: Config) -> tuple[dict[str, Any], int]:
+    """Follow every chain to its head and run one cycle: its verdict, and how many critical cases are unresolved.
+
+    Raises a ChainError where a chain cannot be followed, LedgerError where a monitor already runs.
+    """
+    async with opened(config) as monitor:
+        await _identify(monitor)
+        await monitor.inbox.read_all()
+        for follower in monitor.followers.values():
+            await follower.catch_up()
+        await monitor.inbox.tick()
+        outcome = await monitor.cycle("provisional")
+        with monitor.ledger.read() as connection:
+            counts = reader.open_counts(connection)
+    assert outcome.verdict is not None
+    return outcome.verdict, sum(count for key, count in counts.items() if key[1] == "critical")
+
+
+async def act(config: Config, case_id: str, action: str, name: str, reason: str) -> str:
+    """A person's action without a running monitor; returns the case's new state."""
+    async with opened(config) as monitor:
+        case = await monitor.inbox.act(case_id, action, name, reason)
+    return case.state.value
+
+
+async def _identify(monitor: Monitor) -> None:
+    """At start another chain behind an endpoint is a mistake; an endpoint that is down is not."""
+    await asyncio.gather(*(follower.identify(starting=True) for follower in monitor.followers.values()))
+
+
+def scope_of(config: Config) -> Scope:
+    """What is configured, as names."""
+    books = config.books
+    return Scope(
+        version=version("porwatch"),
+        wallets=config.wallets,
+        assets={name: (chain.native, *chain.tokens_by_asset()) for name, chain in config.chains.items()},
+        decimals=config.decimals,
+        receivers=tuple(receiver.name for receiver in receivers(config.alertmanagers)),
+        sources=tuple(name for name in ("liabilities", "approvals", "prices") if getattr(books, name) is not None),
+    )
+
+
+def _scheduler(monitor: Monitor) -> AsyncIOScheduler:
+    """All timed work. The job store is memory: what is due follows from the configuration alone."""
+    schedule, zone = monitor.config.schedule, monitor.config.zone
+    scheduler = AsyncIOScheduler(timezone=zone)
+    common = {"coalesce": True, "max_instances": 1, "misfire_grace_time": _MISFIRE_SECONDS}
+    scheduler.add_job(
+        monitor.cycle, "interval", args=["provisional"], seconds=schedule.cycle.total_seconds(), id="cycle", **common
+    )
+    close = schedule.close
+    scheduler.add_job(
+        monitor.cycle, "cron", args=["close"], hour=close.hour, minute=close.minute, id="close", **common
+    )
+    scheduler.add_job(_every_second(monitor), "interval", seconds=_TICK_SECONDS, id="tick", **common)
+    scheduler.add_listener(_report, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
+    return scheduler
+
+
+def _every_second(monitor: Monitor) -> Callable[[], Awaitable[None]]:
+    async def tick() -> None:
+        await monitor.inbox.read_all()
+        await monitor.inbox.tick()
+
+    return tick
+
+
+def _report(event: JobExecutionEvent) -> None:
+    if event.exception is not None:
+        log.error("timed job failed", extra={"job": event.job_id}, exc_info=event.exception)
+    else:
+        log.warning("timed job missed its time", extra={"job": event.job_id})
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    done, _ = await asyncio.wait(tasks, timeout=_STOP_SECONDS)
+    for task in done:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a task had ended early", exc_info=error)
+
+
+async def _serve_http(stack: AsyncExitStack, monitor: Monitor, scope: Scope, snapshots: Snapshots) -> str:
+    """Listen, and answer in the background until the stack closes; returns the address, port filled in."""
+    import uvicorn  # noqa: PLC0415  `check` and `status` need no web server
+
+    from monitor.publish.guard import Access
+    from monitor.publish.web import Served, make_app  # noqa: PLC0415
+
+    config = monitor.config
+    host, _, port = config.web.listen.rpartition(":")
+    access = Access(listen_host=host.strip("[]"), external_url=config.web.external_url or "")
+    app = make_app(
+        Served(
+            ledger=monitor.ledger,
+            health=monitor.health,
+            snapshots=snapshots,
+            scope=scope,
+            actions=monitor.inbox,
+            access=access,
+            runbook=_runbook,
+        )
+    )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host.strip("[]"), int(port)), family=family, backlog=128)
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+    server.capture_signals = nullcontext  # type: ignore[method-assign, assignment]  # a signal ends the whole monitor, not HTTP alone
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    stack.push_async_callback(_stop_http, server, task)
+    return f"http://{host}:{listener.getsockname()[1]}"
+
+
+async def _stop_http(server: uvicorn.Server, task: asyncio.Task[None]) -> None:
+    server.should_exit = True
+    await asyncio.wait([task], timeout=_STOP_SECONDS)
+
+
+def _runbook(name: str, lang: str) -> str | None:
+    """The runbook of an alert in one language; the Japanese half begins at its first Japanese heading."""
+    if not name.isalnum():
+        return None
+    try:
+        text = shipped("alerts", "runbooks", f"{name}.md").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    english, heading, japanese = text.partition("\n## 意味")
+    return heading.lstrip() + japanese if lang == "ja" and heading else english

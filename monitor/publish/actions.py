@@ -1,0 +1,33 @@
+"""What the HTTP interface asks of the program; whoever carries it out is matched by shape."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+from monitor.model import Case
+
+
+class Submission(Protocol):
+    """What became of a submitted approval. ``message`` says why, in a sentence fit for the sender."""
+
+    @property
+    def outcome(self) -> Literal["created", "repeated", "conflict", "malformed", "no_source"]: ...
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def message(self) -> str: ...
+
+
+class Actions(Protocol):
+    """State-changing requests; each returns after its commit."""
+
+    async def approve(self, body: object) -> Submission:
+        """Take one approval or cancellation, given as decoded JSON."""
+
+    async def act(self, case_id: str, action: Literal["ack", "close"], name: str, reason: str) -> Case:
+        """Acknowledge or close a case.
+
+        Raises KeyError where there is no such case, ValueError where its state does not allow it.
+        """

@@ -1,0 +1,304 @@
+"""Delivery that cannot be lost: the outbox is drained in order, at least once, and what is open is said again.
+
+Every receiver has its own task, connections and waits, so one that is down holds up nobody else.
+A row counts as sent only after a 2xx. Alertmanager forgets (a restart, its resolve timeout), so
+every open case is sent again well within each minute, and at once when a receiver comes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+import aiohttp
+import structlog
+
+from monitor.health import Health
+from monitor.ledger import reader
+from monitor.ledger.encode import Json, case_from_json, parse
+from monitor.ledger.store import Ledger
+from monitor.model import Case, CaseState
+from monitor.publish.alert import render_alert
+from monitor.publish.http import DeliveryFailed, new_session, post
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """One Alertmanager by its own address; ``labels`` are added to every alert sent there."""
+
+    name: str
+    url: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def alerts_url(self) -> str:
+        return f"{self.url.rstrip('/')}/api/v2/alerts"
+
+
+class ReceiverSettings(Protocol):
+    """An entry of ``alertmanagers`` in the configuration."""
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def labels(self) -> Mapping[str, str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds between re-sends, bounds of the wait after a failure, a request's time, and its size in alerts."""
+
+    resend: float = 45.0
+    first_wait: float = 1.0
+    longest_wait: float = 30.0
+    timeout: float = 10.0
+    batch: int = 200
+
+
+DEFAULT_PACE = Pace()
+
+
+def receivers(settings: Iterable[ReceiverSettings]) -> tuple[Receiver, ...]:
+    """Receivers named ``alertmanager-1``, ``alertmanager-2`` … in the order of the configuration."""
+    return tuple(Receiver(f"alertmanager-{i}", s.url, dict(s.labels)) for i, s in enumerate(settings, start=1))
+
+
+def utc_now() -> datetime:
+    """The present, with its time zone."""
+    return datetime.now(UTC)
+
+
+class Delivery:
+    """Delivery to all receivers.
+
+    ``mark_sent`` hands the ids of delivered outbox rows to the ledger's one writer and returns
+    after its commit. ``external_url`` is the address of porwatch, without a slash at its end.
+    """
+
+    def __init__(
+        self,
+        receivers: Sequence[Receiver],
+        ledger: Ledger,
+        *,
+        decimals: Mapping[str, int],
+        external_url: str,
+        mark_sent: Callable[[tuple[int, ...]], Awaitable[None]],
+        health: Health,
+        clock: Callable[[], datetime] = utc_now,
+        pace: Pace = DEFAULT_PACE,
+    ) -> None:
+        self._health = health
+        self._clock = clock
+        self._problems: dict[str, str] = {}
+        self._couriers = [
+            _Courier(
+                receiver, _Outbox(ledger, receiver.name, pace.batch, mark_sent), decimals, external_url, clock, pace
+            )
+            for receiver in receivers
+        ]
+
+    def wake(self) -> None:
+        """Something was committed: look into the outbox now. To be called on the event loop."""
+        for courier in self._couriers:
+            courier.woken.set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        if not self._couriers:
+            await asyncio.Event().wait()
+        async with asyncio.TaskGroup() as tasks:
+            for courier in self._couriers:
+                tasks.create_task(courier.run(self._report), name=f"deliver {courier.receiver.name}")
+
+    def _report(self, receiver: str, problem: str | None) -> None:
+        """The stage has succeeded when the last attempt of every receiver left nothing pending."""
+        before = self._problems.get(receiver)
+        if problem is None:
+            self._problems.pop(receiver, None)
+        else:
+            self._problems[receiver] = problem
+        if problem != before:
+            _log.warning("delivery", receiver=receiver, problem=problem or "over")
+        if self._problems:
+            self._health.problem("deliver", "", "; ".join(f"{name}: {text}" for name, text in self._problems.items()))
+        elif all(courier.delivered for courier in self._couriers):
+            self._health.success("deliver", "", self._clock())
+
+
+class _Outbox:
+    """The outbox rows of one receiver, and the open cases; reads run in a thread."""
+
+    def __init__(
+        self, ledger: Ledger, receiver: str, batch: int, mark_sent: Callable[[tuple[int, ...]], Awaitable[None]]
+    ) -> None:
+        self._ledger = ledger
+        self._receiver = receiver
+        self._batch = batch
+        self.mark_sent = mark_sent
+
+    async def next(self, after: int) -> list[tuple[int, str, str]]:
+        """The oldest unsent rows behind row ``after``."""
+        return await asyncio.to_thread(self._next, after)
+
+    def _next(self, after: int) -> list[tuple[int, str, str]]:
+        with self._ledger.read() as connection:
+            return reader.next_messages(connection, self._receiver, self._batch, after)
+
+    async def open_cases(self, after: str | None) -> list[Case]:
+        """One page of the open cases."""
+        return await asyncio.to_thread(self._open_cases, after)
+
+    def _open_cases(self, after: str | None) -> list[Case]:
+        with self._ledger.read() as connection:
+            return reader.cases(connection, states=(CaseState.OPEN,), limit=self._batch, after=after)
+
+    @property
+    def batch(self) -> int:
+        return self._batch
+
+
+class _Courier:
+    """Delivery to one receiver: one request at a time, so that nothing overtakes."""
+
+    def __init__(
+        self,
+        receiver: Receiver,
+        outbox: _Outbox,
+        decimals: Mapping[str, int],
+        external_url: str,
+        clock: Callable[[], datetime],
+        pace: Pace,
+    ) -> None:
+        self.receiver = receiver
+        self.woken = asyncio.Event()
+        self.delivered = False
+        self._outbox = outbox
+        self._decimals = decimals
+        self._external_url = external_url
+        self._clock = clock
+        self._pace = pace
+        self._resend_due = 0.0
+
+    async def run(self, report: Callable[[str, str | None], None]) -> None:
+        failures = 0
+        async with new_session(self._pace.timeout) as session:
+            while True:
+                self.woken.clear()
+                try:
+                    problem = await self._round(session)
+                except Exception as error:  # noqa: BLE001 - a fault of one round must not end delivery
+                    self.delivered = False
+                    failures += 1
+                    self._resend_due = 0.0
+                    report(self.receiver.name, _sentence(error))
+                    await asyncio.sleep(self._wait(failures, error))
+                else:
+                    failures, self.delivered = 0, problem is None
+                    report(self.receiver.name, problem)
+                    await self._rest()
+
+    async def _round(self, session: aiohttp.ClientSession) -> str | None:
+        """Drain the outbox, then say again what is open where that is due.
+
+        Returns a sentence about what was refused for good, or None. Raises DeliveryFailed.
+        """
+        refusals = await self._drain(session)
+        now = asyncio.get_running_loop().time()
+        if now >= self._resend_due:
+            refusals += await self._resend(session)
+            self._resend_due = now + self._pace.resend
+        return f"{len(refusals)} alerts refused, first: {refusals[0]}" if refusals else None
+
+    async def _drain(self, session: aiohttp.ClientSession) -> list[str]:
+        after, refusals = 0, []
+        while rows := await self._outbox.next(after):
+            after = rows[-1][0]
+            taken, refused = await self._send(session, [(row_id, _case_of(payload)) for row_id, _, payload in rows])
+            refusals.extend(refused)
+            if taken:
+                await self._outbox.mark_sent(tuple(taken))
+        return refusals
+
+    async def _resend(self, session: aiohttp.ClientSession) -> list[str]:
+        after, refusals = None, []
+        while cases := await self._outbox.open_cases(after):
+            after = cases[-1].id
+            _, refused = await self._send(session, [(0, case) for case in cases])
+            refusals.extend(refused)
+        return refusals
+
+    async def _send(
+        self, session: aiohttp.ClientSession, rows: Sequence[tuple[int, Case | str]]
+    ) -> tuple[list[int], list[str]]:
+        """Ids that were taken, and sentences about those that were refused for good.
+
+        A batch that is refused is sent again one by one, so that a single bad alert, which an
+        attacker may have caused, holds up no other. Pending cases are told to nobody.
+        """
+        readable = [(row_id, case) for row_id, case in rows if isinstance(case, Case)]
+        told = [(row_id, case) for row_id, case in readable if case.state is not CaseState.PENDING]
+        refusals = [case for _, case in rows if isinstance(case, str)]
+        if told:
+            try:
+                await self._post(session, [case for _, case in told])
+            except DeliveryFailed as error:
+                if not error.refused:
+                    raise
+                if len(told) == 1:
+                    refusals.append(f"case {told[0][1].id}: {error}")
+                    told = []
+                else:
+                    return await self._one_by_one(session, rows)
+        quiet = [row_id for row_id, case in readable if case.state is CaseState.PENDING]
+        return quiet + [row_id for row_id, _ in told], refusals
+
+    async def _one_by_one(
+        self, session: aiohttp.ClientSession, rows: Sequence[tuple[int, Case | str]]
+    ) -> tuple[list[int], list[str]]:
+        taken, refusals = [], []
+        for row in rows:
+            ids, refused = await self._send(session, [row])
+            taken.extend(ids)
+            refusals.extend(refused)
+        return taken, refusals
+
+    async def _post(self, session: aiohttp.ClientSession, cases: Sequence[Case]) -> None:
+        now = self._clock()
+        await post(session, self.receiver.alerts_url, [self._alert(case, now) for case in cases], now)
+
+    def _alert(self, case: Case, now: datetime) -> Json:
+        alert = render_alert(case, self._decimals, self._external_url, now)
+        return {**alert, "labels": {**self.receiver.labels, **alert["labels"]}}
+
+    async def _rest(self) -> None:
+        """Until a commit or the next re-send."""
+        rest = max(self._resend_due - asyncio.get_running_loop().time(), 0.0)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.woken.wait(), rest)
+
+    def _wait(self, failures: int, error: Exception) -> float:
+        """Doubling, bounded, and never the same for two: replicas must not knock together."""
+        bound = min(self._pace.first_wait * 2.0 ** min(failures - 1, 16), self._pace.longest_wait)
+        wait = bound * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+        asked = error.retry_after if isinstance(error, DeliveryFailed) else None
+        return wait if asked is None else max(wait, asked)
+
+
+def _case_of(payload: str) -> Case | str:
+    """The case of an outbox row, or a sentence where it cannot be read."""
+    try:
+        return case_from_json(parse(payload))
+    except (KeyError, TypeError, ValueError) as error:
+        return f"an outbox row cannot be read ({type(error).__name__})"
+
+
+def _sentence(error: Exception) -> str:
+    return str(error) if isinstance(error, DeliveryFailed) else f"{type(error).__name__}: {error}"

@@ -1,0 +1,83 @@
+"""Who may call: the rules that hold before any route is looked at.
+
+Browsers are the danger on loopback: a page from elsewhere may post here (cross-origin), or make its
+own name point here (DNS rebinding). Both are refused by what the browser itself says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+_READING = ("GET", "HEAD", "OPTIONS")
+_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """``listen_host``: the configured address without port; ``authentication``: whether callers must log in."""
+
+    listen_host: str
+    external_url: str
+    authentication: bool = False
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        if self.listen_host == "localhost":
+            return True
+        try:
+            return ip_address(self.listen_host).is_loopback
+        except ValueError:
+            return False
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a request goes no further."""
+
+    status: int
+    kind: str
+    message: str
+
+
+def refusal(access: Access, method: str, headers: Mapping[str, str]) -> Refusal | None:
+    """Whether a request is refused whatever it asks for. ``headers``: names in lower case."""
+    host = headers.get("host", "")
+    if access.loopback and _host_name(host) not in _known_hosts(access):
+        return Refusal(403, "forbidden", "this Host is not served here: use the address that porwatch listens on")
+    if method in _READING:
+        return None
+    if _cross_origin(access, host, headers):
+        return Refusal(403, "forbidden", "a request from a page of another origin is refused")
+    if not access.loopback and not access.authentication:
+        message = "a change needs authentication on an address that others reach: listen on 127.0.0.1"
+        return Refusal(403, "forbidden", message)
+    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        return Refusal(415, "unsupported_media_type", "send JSON, with Content-Type: application/json")
+    return None
+
+
+def _cross_origin(access: Access, host: str, headers: Mapping[str, str]) -> bool:
+    if headers.get("sec-fetch-site", "none") not in {"same-origin", "none"}:
+        return True
+    origin = headers.get("origin")
+    if origin is None:
+        return False
+    netloc = urlsplit(origin).netloc.lower()
+    return netloc not in {host.lower(), urlsplit(access.external_url).netloc.lower()} or not netloc
+
+
+def _known_hosts(access: Access) -> frozenset[str]:
+    external = urlsplit(access.external_url).hostname or ""
+    return _LOOPBACK_NAMES | {access.listen_host.lower(), external} - {""}
+
+
+def _host_name(host: str) -> str:
+    """The name or address of a Host header, without port and brackets; "" for anything else."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""

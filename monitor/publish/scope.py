@@ -1,0 +1,20 @@
+"""What is configured, as plain names: the label sets of metrics and the rows of the status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from monitor.model import Wallet
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """``assets`` by chain, the native one first; ``decimals`` by asset; ``sources``: the configured books."""
+
+    version: str
+    wallets: tuple[Wallet, ...]
+    assets: Mapping[str, tuple[str, ...]]
+    decimals: Mapping[str, int]
+    receivers: tuple[str, ...]
+    sources: tuple[str, ...]

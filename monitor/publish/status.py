@@ -1,0 +1,103 @@
+"""The status of porwatch as the API and the command line show it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from monitor.ledger.encode import Json
+from monitor.model import CaseState, Wallet, rfc3339, utc
+from monitor.publish.render import coins
+from monitor.publish.snapshot import Snapshot
+
+
+def render_status(snapshot: Snapshot) -> Json:
+    """Chains, stages, problems, books, cases by state, holdings and outbox; amounts as strings of coins."""
+    return {
+        "version": snapshot.scope.version,
+        "at": rfc3339(snapshot.at),
+        "started_at": rfc3339(snapshot.vitals.started_at),
+        "ready": snapshot.vitals.ready,
+        "chains": [_chain(snapshot, chain) for chain in snapshot.scope.assets],
+        "stages": [
+            {"stage": stage, "chain": chain or None, **_age(snapshot, at)}
+            for (stage, chain), at in sorted(snapshot.vitals.last_success.items())
+        ],
+        "problems": [_problem(key, text) for key, text in sorted(snapshot.vitals.problems.items())],
+        "books": [_book(snapshot, source) for source in snapshot.scope.sources],
+        "cases": {state.value: snapshot.states[state] for state in CaseState},
+        "holdings": [line for wallet in snapshot.scope.wallets for line in _holdings(snapshot, wallet)],
+        "outbox": [
+            {"receiver": name, "pending": p.count, "oldest": None if p.oldest is None else rfc3339(p.oldest)}
+            for name, p in sorted(snapshot.outbox.items())
+        ],
+    }
+
+
+def _chain(snapshot: Snapshot, chain: str) -> Json:
+    cursor, vitals = snapshot.cursors.get(chain), snapshot.vitals
+    at = None if cursor is None else cursor.at
+    return {
+        "chain": chain,
+        "identified": vitals.identified.get(chain, False),
+        "following": vitals.following.get(chain, False),
+        "head": vitals.heads.get(chain),
+        "cursor": None if at is None else {"height": at.height, "hash": at.hash, "time": rfc3339(utc(at.time))},
+        "final": None if cursor is None else cursor.final_height,
+        "block_age_seconds": None if at is None else _seconds(snapshot, utc(at.time)),
+        "followed": _age(snapshot, vitals.last_success.get(("follow", chain))),
+    }
+
+
+def _age(snapshot: Snapshot, at: datetime | None) -> Json:
+    if at is None:
+        return {"last_success": None, "age_seconds": None}
+    return {"last_success": rfc3339(at), "age_seconds": _seconds(snapshot, at)}
+
+
+def _seconds(snapshot: Snapshot, at: datetime) -> float:
+    return round((snapshot.at - at).total_seconds(), 3)
+
+
+def _problem(key: str, text: str) -> Json:
+    stage, _, chain = key.partition("/")
+    return {"stage": stage, "chain": chain or None, "problem": text}
+
+
+def _book(snapshot: Snapshot, source: str) -> Json:
+    feed = snapshot.feeds.get(source)
+    if feed is None:
+        return {"source": source, "read_at": None, "heartbeat": None, "records": 0, "malformed": 0}
+    return {
+        "source": source,
+        "read_at": rfc3339(feed.read_at),
+        "heartbeat": None if feed.heartbeat is None else rfc3339(feed.heartbeat),
+        "records": feed.records,
+        "malformed": feed.malformed,
+    }
+
+
+def _holdings(snapshot: Snapshot, wallet: Wallet) -> list[Json]:
+    """A wallet's recorded coins per asset, after the cursor and at the final block; null before its chain opened."""
+    lines = []
+    for asset in snapshot.scope.assets.get(wallet.chain, ()):
+        key = (wallet.chain, wallet.name, asset)
+        opened = wallet.chain in snapshot.cursors
+        lines.append(
+            {
+                "chain": wallet.chain,
+                "wallet": wallet.name,
+                "tier": wallet.tier.value,
+                "owner": wallet.owner.value,
+                "asset": asset,
+                "seen": _coins(asset, snapshot.seen, key, snapshot.scope.decimals) if opened else None,
+                "final": _coins(asset, snapshot.final, key, snapshot.scope.decimals) if opened else None,
+            }
+        )
+    return lines
+
+
+def _coins(
+    asset: str, totals: Mapping[tuple[str, str, str], int], key: tuple[str, str, str], decimals: Mapping[str, int]
+) -> str | None:
+    return coins(asset, totals.get(key, 0), decimals)

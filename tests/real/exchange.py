@@ -1,0 +1,176 @@
+"""A small exchange on real local nodes: its configuration, its books, and a monitor running as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from chains.lab.process import free_port
+
+JSON = dict[str, Any]
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+
+
+@dataclass
+class Exchange:
+    """One configuration in a folder, and the commands a user would type on it."""
+
+    folder: Path
+    chains: JSON
+    assets: JSON
+    wallets: list[JSON]
+    extra: JSON = field(default_factory=dict)
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.approvals.touch()
+        self.write_config()
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "porwatch.yaml"
+
+    @property
+    def approvals(self) -> Path:
+        return self.folder / "approvals.jsonl"
+
+    @property
+    def liabilities(self) -> Path:
+        return self.folder / "liabilities.csv"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "monitor.log"
+
+    def write_config(self) -> None:
+        document = {
+            "entity": {"name": "Test Exchange KK", "currency": "JPY", "timezone": "Asia/Tokyo"},
+            "store": "sqlite:///porwatch.db",
+            "web": {"listen": f"127.0.0.1:{self.port}"},
+            "assets": self.assets,
+            "chains": self.chains,
+            "wallets": self.wallets,
+            "schedule": {"cycle": "2s"},
+            **self.extra,
+        }
+        document["books"] = {"approvals": {"file": "approvals.jsonl"}, **document.get("books", {})}
+        self.config.write_text(yaml.safe_dump(document, sort_keys=False))
+
+    def declare(self, owed: dict[str, str], as_of: str | None = None) -> None:
+        """Write the liabilities file whole, as a book-keeper's export does."""
+        lines = [f"{asset},{amount},{as_of or now()}" for asset, amount in owed.items()]
+        temporary = self.liabilities.with_suffix(".new")
+        temporary.write_text("\n".join(["asset,amount,as_of", *lines]) + "\n")
+        temporary.replace(self.liabilities)
+
+    def approve(self, **record: str | None) -> None:
+        """Append one line to the approvals file."""
+        with self.approvals.open("a") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def command(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """One `porwatch` command, run to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "monitor", *words], capture_output=True, text=True, timeout=timeout, check=False
+        )
+
+    def start(self, seconds: float = 60) -> None:
+        """`porwatch run`, until it is ready."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "monitor", "--log-format", "json", "run", str(self.config)],
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "PYTHONWARNINGS": "error::DeprecationWarning:monitor"},
+            )
+        self.wait(lambda: self.status_of("/-/ready") == 200, "the monitor is not ready", seconds)
+
+    def stop(self) -> int:
+        """SIGTERM; returns the exit code."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(timeout=30)
+        self.process = None
+        return code
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(timeout=30)
+            self.process = None
+
+    def status_of(self, path: str) -> int:
+        assert self.process is not None
+        assert self.process.poll() is None, f"the monitor ended:\n{self.log.read_text()[-4000:]}"
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as response:
+                return int(response.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return 0
+
+    def get(self, path: str) -> Any:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v1/{path}", timeout=20) as response:
+            body = json.load(response)
+        assert body["status"] == "success"
+        return body["data"]
+
+    def post(self, path: str, body: Any, headers: dict[str, str] | None = None) -> tuple[int, Any]:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/api/v1/{path}",
+            data=json.dumps(body).encode(),
+            headers={"Content-Type": "application/json", **(headers or {})},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=20) as response:
+                return int(response.status), json.load(response)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    def cases(self, state: str = "open") -> list[JSON]:
+        found: list[JSON] = self.get(f"cases?state={state}&limit=500")["cases"]
+        return found
+
+    def metrics(self) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=20) as response:
+            text: str = response.read().decode()
+        return text
+
+    def cursor(self, chain: str) -> int:
+        for line in self.get("status")["chains"]:
+            if line["chain"] == chain:
+                return -1 if line["cursor"] is None else int(line["cursor"]["height"])
+        raise AssertionError(f"no chain {chain} in the status")
+
+    def wait(self, condition: Callable[[], Any], what: str, seconds: float = 30) -> Any:
+        """Poll until ``condition`` is true; what it then was."""
+        deadline = time.monotonic() + seconds
+        while True:
+            value = condition()
+            if value:
+                return value
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{what} after {seconds} s; log:\n{self.log.read_text()[-4000:]}")
+            time.sleep(0.1)
+
+    def wait_for_block(self, chain: str, height: int, seconds: float = 30) -> None:
+        self.wait(lambda: self.cursor(chain) >= height, f"{chain} was not followed to {height}", seconds)
