@@ -42,7 +42,7 @@ class Cycles:
     writer: Writer
     health: Health
     unseen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    _as_of: dict[tuple[str, datetime], AsOf] = field(default_factory=dict)
+    _holdings: dict[str, Mapping[Account, int]] = field(default_factory=dict)
     _one: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self, kind: str, declared: Declared) -> Outcome:
@@ -96,36 +96,42 @@ class Cycles:
     async def _anchors_as_of(
         self, anchors: Mapping[str, BlockRef], failures: Mapping[str, str], liabilities: Sequence[Liability]
     ) -> tuple[AsOf, ...]:
-        """For each as-of before a chain's anchor, the newest final block not after it.
-
-        As-ofs at or after the anchor need nothing: the anchor itself is that block.
-        """
+        """For each as-of and chain the newest final block not after it, where that is not the anchor itself."""
         found = []
         for as_of in sorted({line.as_of for line in liabilities}):
             for name, anchor in anchors.items():
-                if anchor.time > as_of.timestamp() and name not in failures:
-                    found.append(await self._as_of_once(self.chains[name], anchor, as_of))
+                if name in failures:
+                    continue
+                try:
+                    item = await self._as_of(self.chains[name], anchor, as_of)
+                except ChainError as error:
+                    item = AsOf(name, as_of, None, None, _reason(error))
+                if item.at != anchor:
+                    found.append(item)
         return tuple(found)
 
-    async def _as_of_once(self, chain: Chain, anchor: BlockRef, as_of: datetime) -> AsOf:
-        key = (chain.name, as_of)
-        if key not in self._as_of:
-            try:
-                found = await self._find_as_of(chain, anchor, as_of)
-            except ChainError as error:
-                return AsOf(chain.name, as_of, None, None, _reason(error))
-            self._as_of = {k: v for k, v in self._as_of.items() if k[0] != chain.name} | {key: found}
-        return self._as_of[key]
-
-    async def _find_as_of(self, chain: Chain, anchor: BlockRef, as_of: datetime) -> AsOf:
+    async def _as_of(self, chain: Chain, anchor: BlockRef, as_of: datetime) -> AsOf:
         """Where the ledger covers the block it answers itself; else the nodes are asked, if they still can."""
-        at = await chain.last_block_before(int(as_of.timestamp()), anchor)
+        at = await self._block_as_of(chain, anchor, as_of)
         with self.ledger.read() as connection:
             watched = reader.watched(connection, chain.name)
-        if all(item.opened_height <= at.height for item in watched.values()):
+        if at == anchor or all(item.opened_height <= at.height for item in watched.values()):
             return AsOf(chain.name, as_of, at, None)
-        accounts = [Account(chain.name, locator, asset) for locator in watched for asset in chain.assets]
-        return AsOf(chain.name, as_of, at, await chain.holdings(accounts, at))
+        if at.hash not in self._holdings:
+            accounts = [Account(chain.name, locator, asset) for locator in watched for asset in chain.assets]
+            self._holdings = {at.hash: await chain.holdings(accounts, at)}
+        return AsOf(chain.name, as_of, at, self._holdings[at.hash])
+
+    async def _block_as_of(self, chain: Chain, anchor: BlockRef, as_of: datetime) -> BlockRef:
+        """By the blocks' own times; but a block that porwatch had seen by then was there, whatever its miner's clock."""
+        if anchor.time <= as_of.timestamp():
+            return anchor
+        with self.ledger.read() as connection:
+            seen = reader.newest_seen(connection, chain.name, as_of, anchor.height)
+        if seen is not None and seen.height == anchor.height:
+            return anchor
+        stamped = await chain.last_block_before(int(as_of.timestamp()), anchor)
+        return stamped if seen is None or stamped.height >= seen.height else seen
 
 
 @dataclass(frozen=True, slots=True)

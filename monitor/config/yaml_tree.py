@@ -148,7 +148,7 @@ def _node(event: yaml.NodeEvent, anchors: dict[str, _Node], line: int) -> _Node:
             raise _Broken(
                 line, f"the alias *{event.anchor} has no anchor &{event.anchor} before it: write the value out"
             )
-        if False:
+        if not target.closed:
             raise _Broken(line, f"the alias *{event.anchor} stands inside its own anchor: write the value out")
         return target
     if isinstance(event, yaml.ScalarEvent):

@@ -56,6 +56,18 @@ def headers(connection: Connection, chain: str) -> tuple[BlockRef, ...]:
     return tuple(BlockRef(r.chain, r.height, r.hash, r.parent, r.time) for r in rows)
 
 
+def newest_seen(connection: Connection, chain: str, by: datetime, up_to: int) -> BlockRef | None:
+    """The highest stored header, not above height ``up_to``, that porwatch had taken over at time ``by``."""
+    columns = schema.header.c
+    row = connection.execute(
+        select(schema.header)
+        .where(columns.chain == chain, columns.seen_at <= by, columns.height <= up_to)
+        .order_by(columns.height.desc())
+        .limit(1)
+    ).first()
+    return None if row is None else BlockRef(row.chain, row.height, row.hash, row.parent, row.time)
+
+
 def watched(connection: Connection, chain: str) -> dict[str, Watched]:
     """The followed locators of a chain with their wallet and the height of their opening."""
     columns = schema.watched.c

@@ -171,7 +171,8 @@ cursor = Table(
     Column("final_height", Integer, nullable=False),
 )
 
-#: a bounded window of headers below the cursor, in which a reorganisation finds its fork
+#: a bounded window of headers below the cursor, in which a reorganisation finds its fork; ``seen_at``: when
+#: porwatch took the block over, which bounds its true age where a miner's clock runs ahead
 header = Table(
     "header",
     metadata,
@@ -180,6 +181,7 @@ header = Table(
     Column("hash", Text, nullable=False),
     Column("parent", Text, nullable=False),
     Column("time", Integer, nullable=False),
+    Column("seen_at", Moment, nullable=False),
 )
 
 outbox = Table(

@@ -130,7 +130,7 @@ def commit(connection: Connection, change: Commit, at: datetime) -> tuple[Entry,
         written.append(journal.append(connection, record, at))
         state.apply(connection, record, at)
     if change.advance is not None:
-        _advance(connection, change.advance)
+        _advance(connection, change.advance, at)
     if change.final is not None:
         chain, height = change.final
         connection.execute(update(schema.cursor).where(schema.cursor.c.chain == chain).values(final_height=height))
@@ -161,7 +161,7 @@ def rebuild(connection: Connection) -> int:
     return count
 
 
-def _advance(connection: Connection, move: Advance) -> None:
+def _advance(connection: Connection, move: Advance, at: datetime) -> None:
     columns, to = schema.cursor.c, move.to
     row = connection.execute(select(columns.hash).where(columns.chain == to.chain)).first()
     stored = None if row is None else row.hash
@@ -180,14 +180,16 @@ def _advance(connection: Connection, move: Advance) -> None:
         connection.execute(insert(schema.cursor).values(chain=to.chain, **values))
     else:
         connection.execute(update(schema.cursor).where(columns.chain == to.chain).values(**values))
-    _store_header(connection, to)
+    _store_header(connection, to, at)
 
 
-def _store_header(connection: Connection, to: BlockRef) -> None:
+def _store_header(connection: Connection, to: BlockRef, at: datetime) -> None:
     headers = schema.header.c
     connection.execute(delete(schema.header).where(headers.chain == to.chain, headers.height >= to.height))
     connection.execute(
-        insert(schema.header).values(chain=to.chain, height=to.height, hash=to.hash, parent=to.parent, time=to.time)
+        insert(schema.header).values(
+            chain=to.chain, height=to.height, hash=to.hash, parent=to.parent, time=to.time, seen_at=at
+        )
     )
     connection.execute(
         delete(schema.header).where(headers.chain == to.chain, headers.height < to.height - HEADER_WINDOW)

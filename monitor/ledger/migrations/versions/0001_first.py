@@ -177,6 +177,7 @@ def _create_header() -> None:
         sa.Column("hash", sa.Text(), nullable=False),
         sa.Column("parent", sa.Text(), nullable=False),
         sa.Column("time", sa.Integer(), nullable=False),
+        sa.Column("seen_at", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("chain", "height"),
     )
 
