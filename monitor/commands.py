@@ -120,7 +120,7 @@ def run(path: Path) -> int:
     if config is None:
         return WRONG
     try:
-        asyncio.run(daemon.run(config, ready=lambda address: say(f"porwatch listens on {address}")))
+        asyncio.run(daemon.run(config))
     except (WrongChain, LedgerError, SecretError, OSError) as error:
         say(str(error))
         return WRONG

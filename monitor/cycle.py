@@ -42,7 +42,7 @@ class Cycles:
     writer: Writer
     health: Health
     unseen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    _holdings: dict[str, Mapping[Account, int]] = field(default_factory=dict)
+    _holdings: dict[str, _Known] = field(default_factory=dict)
     _one: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self, kind: str, declared: Declared) -> Outcome:
@@ -117,10 +117,12 @@ class Cycles:
             watched = reader.watched(connection, chain.name)
         if at == anchor or all(item.opened_height <= at.height for item in watched.values()):
             return AsOf(chain.name, as_of, at, None)
-        if at.hash not in self._holdings:
+        known = self._holdings.get(chain.name)
+        if known is None or known.at != at or known.addresses != len(watched):
             accounts = [Account(chain.name, locator, asset) for locator in watched for asset in chain.assets]
-            self._holdings = {at.hash: await chain.holdings(accounts, at)}
-        return AsOf(chain.name, as_of, at, self._holdings[at.hash])
+            known = _Known(at, len(watched), await chain.holdings(accounts, at))
+            self._holdings[chain.name] = known
+        return AsOf(chain.name, as_of, at, known.holdings)
 
     async def _block_as_of(self, chain: Chain, anchor: BlockRef, as_of: datetime) -> BlockRef:
         """By the blocks' own times; but a block that porwatch had seen by then was there, whatever its miner's clock."""
@@ -132,6 +134,15 @@ class Cycles:
             return anchor
         stamped = await chain.last_block_before(int(as_of.timestamp()), anchor)
         return stamped if seen is None or stamped.height >= seen.height else seen
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Holdings at a past block, kept while the same liabilities are asked about again and again."""
+
+    at: BlockRef
+    addresses: int
+    holdings: Mapping[Account, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED, JobExecutionEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
 
 from monitor.build import Monitor, opened
 from monitor.config.resolved import Config
@@ -23,6 +24,7 @@ from monitor.publish.deliver import Delivery, receivers
 from monitor.publish.scope import Scope
 from monitor.publish.snapshot import Snapshots
 from monitor.shipped import shipped
+from monitor.step.writer import utc_now
 
 if TYPE_CHECKING:
     import uvicorn
@@ -34,6 +36,8 @@ _MISFIRE_SECONDS = 300
 #: how often grace periods and declared files are looked at
 _TICK_SECONDS = 1
 _STOP_SECONDS = 10.0
+#: the first cycle need not wait for a whole interval, only for the chains to be opened
+_FIRST_CYCLE = timedelta(seconds=5)
 #: a chain is fresh for the dead-man's heartbeat while its last good look is younger than this
 _FRESH = timedelta(minutes=2)
 
@@ -130,8 +134,14 @@ def _scheduler(monitor: Monitor) -> AsyncIOScheduler:
     schedule, zone = monitor.config.schedule, monitor.config.zone
     scheduler = AsyncIOScheduler(timezone=zone)
     common = {"coalesce": True, "max_instances": 1, "misfire_grace_time": _MISFIRE_SECONDS}
+    first = utc_now() + min(_FIRST_CYCLE, schedule.cycle)
     scheduler.add_job(
-        monitor.cycle, "interval", args=["provisional"], seconds=schedule.cycle.total_seconds(), id="cycle", **common
+        monitor.cycle,
+        IntervalTrigger(seconds=schedule.cycle.total_seconds(), timezone=zone),
+        args=["provisional"],
+        next_run_time=first,
+        id="cycle",
+        **common,
     )
     close = schedule.close
     scheduler.add_job(

@@ -199,7 +199,7 @@ def _locator(text: object, chain: str, config: Config) -> str:
 
 
 def _wallet(text: object, chain: str | None, config: Config) -> str:
-    wallet = config.wallet(text) if isinstance(text, str) else None
+    wallet = config.wallet_settings.get(text) if isinstance(text, str) else None
     if wallet is None:
         raise ValueError(f"{text!r:.100} is no wallet of the configuration: correct it, or leave it out")
     if chain is not None and wallet.chain != chain:

@@ -25,7 +25,7 @@ from monitor.config.models import (
     Web,
 )
 from monitor.config.secret import read_secret
-from monitor.model import Tier, Wallet
+from monitor.model import Wallet
 
 _SQLITE = "sqlite:///"
 
@@ -95,15 +95,7 @@ class Config:
         password = quote(read_secret(self.path(self.store.password_file)), safe="")
         return urlunsplit(parts._replace(netloc=f"{user}:{password}@{host}"))
 
-    def wallet(self, name: str) -> Wallet | None:
-        """The wallet of that name, or None where none has it."""
-        return next((wallet for wallet in self.wallets if wallet.name == name), None)
-
     def locator(self, chain: str, address: str) -> str:
         """The canonical locator of an address on a configured chain. Raises AddressError."""
         settings = self.chains[chain]
         return open_kind(settings.kind).parse_address(address, settings)
-
-    def knows(self, tier: Tier, chain: str, locator: str) -> bool:
-        """Whether policy.allow lists a destination for wallets of this tier; never an explanation."""
-        return locator in self.allow["cold" if tier is Tier.COLD else "hot"].get(chain, frozenset())

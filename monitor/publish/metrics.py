@@ -237,7 +237,7 @@ def _surroundings(snapshot: Snapshot) -> Iterator[Metric]:
         )
     yield _gauge(
         "porwatch_books_timestamp_seconds",
-        "When a source of the books was last read whole; 0 where it never was.",
+        "How recent a source of the books is: its as-of time, or when it was last read whole; 0 where it never was.",
         ("source",),
         {(source,): 0 if feed is None else _seconds(feed.read_at) for source, feed in feeds.items()},
     )

@@ -118,15 +118,20 @@ class Snapshots:
         self.latest = await asyncio.to_thread(take_snapshot, self._ledger, self._health, self._scope, self._clock())
 
     async def run(self, every: float = 1.0) -> None:
-        """Refresh until cancelled. While the ledger cannot be read, the last snapshot stays and its times grow old."""
+        """Refresh until cancelled, with at most a fifth of the time spent on it.
+
+        While the ledger cannot be read, the last snapshot stays and its times grow old.
+        """
+        loop = asyncio.get_running_loop()
         while True:
+            started = loop.time()
             try:
                 await self.refresh()
             except Exception as error:  # noqa: BLE001 - one failed read must not end the publishing of all later ones
                 self._health.problem("publish", "", f"the ledger cannot be read: {type(error).__name__}: {error}")
             else:
                 self._health.problems.pop("publish/", None)
-            await asyncio.sleep(every)
+            await asyncio.sleep(max(every, 4 * (loop.time() - started)))
 
 
 def _sums(connection: Connection) -> tuple[dict[tuple[str, str, str, str], int], dict[tuple[str, str], int]]:
