@@ -33,6 +33,8 @@ app.add_typer(config_app, name="config")
 
 
 class LogLevel(StrEnum):
+    """What is logged at least."""
+
     DEBUG = "debug"
     INFO = "info"
     WARNING = "warning"
@@ -40,11 +42,15 @@ class LogLevel(StrEnum):
 
 
 class LogFormat(StrEnum):
+    """For people or for machines."""
+
     TEXT = "text"
     JSON = "json"
 
 
 class Output(StrEnum):
+    """How lists are written."""
+
     TABLE = "table"
     JSON = "json"
     CSV = "csv"

@@ -20,7 +20,7 @@ _RATIO = Decimal("0.000000000001")
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """What one cycle found, ready to be written as a verdict. ``stale``: reason by asset why its liability is too old."""
+    """What one cycle found, ready to be written as a verdict. ``stale``: by asset, why its liability is too old."""
 
     number: int
     kind: str
@@ -37,7 +37,7 @@ class Cycle:
 
 
 def ratio(part: int, whole: int) -> str:
-    """part / whole as a plain decimal string, rounded down to 12 digits."""
+    """The ratio part / whole as a plain decimal string, rounded down to 12 digits."""
     with localcontext() as context:
         context.prec = 100
         value = (Decimal(part) / Decimal(whole)).quantize(_RATIO, rounding=ROUND_DOWN)
@@ -64,11 +64,11 @@ def coverage_check(position: Position, stale: str, decimals: int) -> Check | Non
     else:
         covered = held + position.in_transit
         value, margin = ratio(covered, owed), format_coins(covered - owed, decimals)
-        outcome, basis = _covered(covered >= owed, position, stale)
+        outcome, basis = _covered(position, stale, enough=covered >= owed)
     return Check(BASELINE, "coverage", position.asset, outcome, value, "1", margin, operands, basis)
 
 
-def _covered(enough: bool, position: Position, stale: str) -> tuple[Outcome, str]:
+def _covered(position: Position, stale: str, *, enough: bool) -> tuple[Outcome, str]:
     if stale:
         return Outcome.UNVERIFIED, stale
     if not enough:

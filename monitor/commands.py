@@ -88,9 +88,11 @@ def refused(config: Config) -> list[str]:
     lines = []
     if config.web.config_file is not None:
         lines.append("web.config_file: TLS and authentication are not served by this version: listen on loopback")
-    for wallet in config.wallet_settings.values():
-        if wallet.addresses_sql is not None:
-            lines.append(f"wallets: {wallet.name}: addresses_sql is not read by this version: write addresses_file")
+    lines.extend(
+        f"wallets: {wallet.name}: addresses_sql is not read by this version: write addresses_file"
+        for wallet in config.wallet_settings.values()
+        if wallet.addresses_sql is not None
+    )
     books = config.books
     for name in ("liabilities", "approvals", "prices"):
         book = getattr(books, name)
@@ -306,7 +308,7 @@ def _act_through_api(config: Config, case_id: str, action: str, name: str, reaso
         headers={"Content-Type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=_API_SECONDS) as response:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=_API_SECONDS) as response:
             body = json.load(response)
     except urllib.error.HTTPError as error:
         say(json.load(error)["error"])
@@ -355,8 +357,8 @@ def journal_verify(path: Path) -> int:
     last = None
     try:
         with ledger.read() as connection:
-            for last in journal.verified(connection):
-                pass
+            for entry in journal.verified(connection):
+                last = entry
     except journal.JournalError as error:
         say(str(error))
         return FINDING

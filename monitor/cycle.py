@@ -125,7 +125,7 @@ class Cycles:
         return AsOf(chain.name, as_of, at, known.holdings)
 
     async def _block_as_of(self, chain: Chain, anchor: BlockRef, as_of: datetime) -> BlockRef:
-        """By the blocks' own times; but a block that porwatch had seen by then was there, whatever its miner's clock."""
+        """By the blocks' own times; but what porwatch had seen by then was there, whatever its miner's clock."""
         if anchor.time <= as_of.timestamp():
             return anchor
         with self.ledger.read() as connection:

@@ -144,9 +144,7 @@ def _scheduler(monitor: Monitor) -> AsyncIOScheduler:
         **common,
     )
     close = schedule.close
-    scheduler.add_job(
-        monitor.cycle, "cron", args=["close"], hour=close.hour, minute=close.minute, id="close", **common
-    )
+    scheduler.add_job(monitor.cycle, "cron", args=["close"], hour=close.hour, minute=close.minute, id="close", **common)
     scheduler.add_job(_every_second(monitor), "interval", seconds=_TICK_SECONDS, id="tick", **common)
     scheduler.add_listener(_report, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
     return scheduler

@@ -102,9 +102,7 @@ def _subjects(judgement: Judgement, scene: Scene) -> list[tuple[str, str]]:
     return list(pairs)
 
 
-def _case(
-    judgement: Judgement, wallet: Wallet, asset: str, scene: Scene, waiting: dict[tuple[str, str], int]
-) -> Case:
+def _case(judgement: Judgement, wallet: Wallet, asset: str, scene: Scene, waiting: dict[tuple[str, str], int]) -> Case:
     transaction = judgement.transaction
     lost = [
         a
@@ -164,9 +162,9 @@ def _destinations(judgement: Judgement, wallet: str, asset: str, known: frozense
     sums: dict[str, int] = {}
     for a in judgement.attributions:
         flow = a.flow
-        if flow.wallet == wallet and flow.asset == asset and flow.part in (Part.DESTINATION, Part.OWN):
-            if a.reason is Reason.UNEXPLAINED or judgement.transaction.foreign_inputs:
-                sums[flow.destination] = sums.get(flow.destination, 0) + flow.units
+        paid = flow.wallet == wallet and flow.asset == asset and flow.part in (Part.DESTINATION, Part.OWN)
+        if paid and (a.reason is Reason.UNEXPLAINED or judgement.transaction.foreign_inputs):
+            sums[flow.destination] = sums.get(flow.destination, 0) + flow.units
     return tuple(Destination(address, units, address in known) for address, units in sums.items())
 
 
@@ -224,9 +222,7 @@ def _seen_again(case: Case, scene: Scene) -> Case:
     return replace(case, block=scene.block, reorged_out=False, history=(*case.history, event))
 
 
-def value_of(
-    asset: str, units: int, prices: Mapping[str, Price], decimals: Mapping[str, int]
-) -> dict[str, str] | None:
+def value_of(asset: str, units: int, prices: Mapping[str, Price], decimals: Mapping[str, int]) -> dict[str, str] | None:
     """Amount in the entity's currency to two decimals, half to even; None without a price."""
     price = prices.get(asset)
     if price is None:

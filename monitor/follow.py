@@ -235,8 +235,7 @@ class Follower:
         index = 0
         while index < len(headers) and not await self.chain.is_canonical(headers[index]):
             known_bad, index, step = index, index + step, step * 2
-        if index >= len(headers):
-            index = len(headers)
+        index = min(index, len(headers))
         while index - known_bad > 1:
             middle = (index + known_bad) // 2
             if await self.chain.is_canonical(headers[middle]):
@@ -246,8 +245,11 @@ class Follower:
         return headers[index] if index < len(headers) else await self._below(headers)
 
     async def _below(self, headers: Sequence[BlockRef]) -> BlockRef | None:
-        """No stored header is canonical. Where the window does not reach down to a final block, the first
-        one to follow was itself reorganised: begin again at its parent's height on the branch that won."""
+        """Where to begin again when no stored header is canonical; None where that would undo a final block.
+
+        Where the window does not reach down to a final block, the first block that was followed has
+        itself been reorganised: what is final now is where the branch that won begins for us.
+        """
         lowest = headers[-1]
         if lowest.height <= self._final_height or lowest.height == 0:
             return None

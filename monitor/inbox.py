@@ -164,9 +164,7 @@ class Inbox:
                 continue
             lines = [line for line in parse(feed.position) if line["asset"] in decimals]
             if source == "liabilities":
-                self._use_liabilities(
-                    tuple(Liability(x["asset"], int(x["units"]), moment(x["as_of"])) for x in lines)
-                )
+                self._use_liabilities(tuple(Liability(x["asset"], int(x["units"]), moment(x["as_of"])) for x in lines))
             else:
                 self._use_prices(tuple(Price(x["asset"], x["currency"], x["price"], moment(x["as_of"])) for x in lines))
 

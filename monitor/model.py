@@ -99,6 +99,8 @@ class Price:
 
 
 class Direction(StrEnum):
+    """Into a wallet (入庫) or out of it (出庫)."""
+
     IN = "in"
     OUT = "out"
 
@@ -191,12 +193,16 @@ class Judgement:
 
 
 class Severity(StrEnum):
+    """How urgent a case is; critical pages."""
+
     CRITICAL = "critical"
     WARNING = "warning"
     INFO = "info"
 
 
 class CaseState(StrEnum):
+    """Where a case stands; pending is inside the grace period, shown but not paged."""
+
     PENDING = "pending"
     OPEN = "open"
     ACKNOWLEDGED = "acknowledged"
@@ -266,7 +272,9 @@ def case_id(*parts: str) -> str:
 
 
 class Outcome(StrEnum):
-    PASS = "PASS"
+    """How a check ended; UNVERIFIED is never PASS."""
+
+    PASS = "PASS"  # noqa: S105  no password
     BREACH = "BREACH"
     UNVERIFIED = "UNVERIFIED"
 

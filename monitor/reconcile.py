@@ -51,9 +51,7 @@ def residuals(
     return tuple(found)
 
 
-def customer_units(
-    amounts: Iterable[tuple[str, str, int]], wallets: Mapping[str, Wallet]
-) -> dict[str, int]:
+def customer_units(amounts: Iterable[tuple[str, str, int]], wallets: Mapping[str, Wallet]) -> dict[str, int]:
     """Units by asset of (wallet, asset, units) lines, customer wallets only: no other owner's ever count.
 
     A wallet that the configuration no longer has may only stand there with zero.

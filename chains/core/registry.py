@@ -18,4 +18,4 @@ def kinds() -> tuple[str, ...]:
 
 def open_kind(kind: str) -> ChainKind:
     """The package of one kind. Raises KeyError for an unknown kind; an ImportError inside it is not hidden."""
-    return cast(ChainKind, import_module(PACKAGES[kind]))
+    return cast("ChainKind", import_module(PACKAGES[kind]))

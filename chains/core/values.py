@@ -82,6 +82,8 @@ class Movement:
 
 
 class TransactionKind(StrEnum):
+    """A transaction, or what a block does by itself."""
+
     TRANSACTION = "transaction"
     REWARD = "reward"
     WITHDRAWAL = "withdrawal"

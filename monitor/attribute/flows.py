@@ -35,9 +35,7 @@ class _Parts:
         destination = "" if leg is None or part is Part.FEE else (leg.destination or "")
         sink = NO_SINK if leg is None else leg.index
         self.flows.append(
-            Flow(
-                self.txid, len(self.flows), wallet.name, asset, part, direction, destination, receiver, sink, units
-            )
+            Flow(self.txid, len(self.flows), wallet.name, asset, part, direction, destination, receiver, sink, units)
         )
 
 

@@ -45,15 +45,13 @@ def command(*, theft: bool, seconds: float | None) -> int:
         traffic = Traffic(exchange, stop)
         stack.callback(traffic.end)
         traffic.start()
-        _play(exchange, screen, traffic, stop, theft=theft, seconds=seconds)
+        _play(screen, traffic, stop, theft=theft, seconds=seconds)
         traffic.end()
         screen.look()
         return screen.judge(theft=traffic.stolen_at is not None)
 
 
-def _play(
-    exchange: Exchange, screen: Screen, traffic: Traffic, stop: threading.Event, *, theft: bool, seconds: float | None
-) -> None:
+def _play(screen: Screen, traffic: Traffic, stop: threading.Event, *, theft: bool, seconds: float | None) -> None:
     began = time.monotonic()
     after = _THEFT_AFTER if seconds is None else min(_THEFT_AFTER, seconds / 2)
     while not stop.is_set():

@@ -46,7 +46,9 @@ class Screen:
         for line in self._exchange.get("approvals?limit=500")["approvals"]:
             if line["state"] == "used" and line["id"] not in self._used:
                 self._used.add(line["id"])
-                self._say(f"explained  {line['amount']} {line['asset']} to {line['destination']} by approval {line['id']}")
+                self._say(
+                    f"explained  {line['amount']} {line['asset']} to {line['destination']} by approval {line['id']}"
+                )
         for case in self._exchange.get("cases?state=all&limit=500")["cases"]:
             self._case(case, stolen_at)
         verdict = self._exchange.get("verdict")
@@ -66,8 +68,8 @@ class Screen:
         if first and stolen_at is not None:
             opened = datetime.fromisoformat(case["opened_at"]).timestamp()
             heard = case["detected_after_seconds"]
-            text = f"           {opened - stolen_at:.2f} s after the thief sent it, {heard} s after its block was heard of"
-            self._say(text, "red")
+            self._say(f"           {opened - stolen_at:.2f} s after the thief sent it,", "red")
+            self._say(f"           {heard} s after porwatch first heard of its block", "red")
         if first and not self._alarmed:
             self._alarmed = True
             self._say(json.dumps(case, indent=2, ensure_ascii=False), "dim")

@@ -120,9 +120,7 @@ class Traffic:
     def _bitcoin_batch(self) -> None:
         """Two customers are paid in one transaction: two approvals, each for its own output."""
         node = self._bitcoin()
-        outputs = {
-            node.new_address("customer"): self._dice.randint(1, 20) * (SATS_PER_BTC // 1000) for _ in range(2)
-        }
+        outputs = {node.new_address("customer"): self._dice.randint(1, 20) * (SATS_PER_BTC // 1000) for _ in range(2)}
         for destination, units in outputs.items():
             self._approve("bitcoin", "BTC", units, destination, "btc-hot")
             self._exchange.owed["BTC"] -= units

@@ -52,6 +52,7 @@ def _no_float(text: str) -> NoReturn:
 
 
 def moment(text: str) -> datetime:
+    """A time as ``rfc3339`` writes it."""
     return datetime.fromisoformat(text)
 
 
@@ -72,14 +73,17 @@ def _int(text: str | None) -> int | None:
 
 
 def block_to_json(ref: BlockRef) -> Json:
+    """A block reference as JSON."""
     return {"chain": ref.chain, "height": ref.height, "hash": ref.hash, "parent": ref.parent, "time": ref.time}
 
 
 def block_from_json(body: Json) -> BlockRef:
+    """The inverse of ``block_to_json``."""
     return BlockRef(body["chain"], body["height"], body["hash"], body["parent"], body["time"])
 
 
 def approval_to_json(item: Approval) -> Json:
+    """An approval as JSON."""
     return {
         "id": item.id,
         "chain": item.chain,
@@ -98,6 +102,7 @@ def approval_to_json(item: Approval) -> Json:
 
 
 def approval_from_json(body: Json) -> Approval:
+    """The inverse of ``approval_to_json``."""
     return Approval(
         id=body["id"],
         chain=body["chain"],
@@ -116,6 +121,7 @@ def approval_from_json(body: Json) -> Approval:
 
 
 def case_to_json(case: Case) -> Json:
+    """A case with its whole history as JSON."""
     return {
         "id": case.id,
         "rule": case.rule,
@@ -145,6 +151,7 @@ def case_to_json(case: Case) -> Json:
 
 
 def case_from_json(body: Json) -> Case:
+    """The inverse of ``case_to_json``."""
     return Case(
         id=body["id"],
         rule=body["rule"],

@@ -30,6 +30,8 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
+    """A followed locator: its wallet, and the height at which it was opened."""
+
     wallet: str
     opened_height: int
 
@@ -43,6 +45,7 @@ class Pending:
 
 
 def cursors(connection: Connection) -> dict[str, Cursor]:
+    """How far each chain has been followed; a chain that was never opened is absent."""
     rows = connection.execute(select(schema.cursor)).all()
     return {r.chain: Cursor(BlockRef(r.chain, r.height, r.hash, r.parent, r.time), r.final_height) for r in rows}
 
@@ -50,9 +53,7 @@ def cursors(connection: Connection) -> dict[str, Cursor]:
 def headers(connection: Connection, chain: str) -> tuple[BlockRef, ...]:
     """The stored headers of a chain, newest first."""
     columns = schema.header.c
-    rows = connection.execute(
-        select(schema.header).where(columns.chain == chain).order_by(columns.height.desc())
-    ).all()
+    rows = connection.execute(select(schema.header).where(columns.chain == chain).order_by(columns.height.desc())).all()
     return tuple(BlockRef(r.chain, r.height, r.hash, r.parent, r.time) for r in rows)
 
 
@@ -152,6 +153,7 @@ def unexplained_to(connection: Connection, chain: str, destination: str, asset: 
 
 
 def case(connection: Connection, case_id: str) -> Case | None:
+    """The case with this id, or None where there is none."""
     row = connection.execute(select(schema.cases.c.body).where(schema.cases.c.id == case_id)).first()
     return None if row is None else case_from_json(parse(row.body))
 
@@ -258,9 +260,7 @@ def approval(connection: Connection, approval_id: str) -> tuple[Approval, str, d
     return None if row is None else (_approval(row), row.state, row.first_read)
 
 
-def approvals(
-    connection: Connection, *, limit: int, after: str | None = None
-) -> list[tuple[Approval, str, datetime]]:
+def approvals(connection: Connection, *, limit: int, after: str | None = None) -> list[tuple[Approval, str, datetime]]:
     """Approvals by id with their state and first reading."""
     query = select(schema.approval).order_by(schema.approval.c.id).limit(limit)
     if after is not None:
@@ -273,6 +273,7 @@ def _approval(row: Any) -> Approval:
 
 
 def feeds(connection: Connection) -> dict[str, FeedState]:
+    """How far each declared source has been read; one never read is absent."""
     rows = connection.execute(select(schema.feed)).all()
     return {r.source: FeedState(r.source, r.position, r.heartbeat, r.records, r.malformed, r.read_at) for r in rows}
 

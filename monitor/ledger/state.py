@@ -36,6 +36,7 @@ def clear(connection: Connection) -> None:
 
 
 def chunks(items: Iterable[Any], size: int = CHUNK) -> Iterable[list[Any]]:
+    """The items in lists of at most ``size``, in order."""
     batch: list[Any] = []
     for item in items:
         batch.append(item)

@@ -167,7 +167,7 @@ def _advance(connection: Connection, move: Advance, at: datetime) -> None:
     stored = None if row is None else row.hash
     if stored != move.previous:
         raise CursorMoved(f"{to.chain}: the cursor is at {stored}, not at {move.previous}")
-    if not move.rewind and stored is not None and to.hash != stored and to.parent != stored:
+    if not move.rewind and stored is not None and stored not in {to.hash, to.parent}:
         raise CursorMoved(f"{to.chain}: block {to.height} {to.hash} does not follow the cursor {stored}")
     values = {
         "height": to.height,

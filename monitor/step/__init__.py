@@ -48,7 +48,9 @@ def take(connection: Connection, setup: Setup, observation: Observation, now: da
     return outcome
 
 
-def _plan(connection: Connection, setup: Setup, observation: Observation, now: datetime) -> tuple[Commit, Outcome]:
+def _plan(  # noqa: PLR0911  one line a kind of observation
+    connection: Connection, setup: Setup, observation: Observation, now: datetime
+) -> tuple[Commit, Outcome]:
     match observation:
         case BlockSeen():
             change, found, attributions = blocks.seen(connection, setup, observation, now)

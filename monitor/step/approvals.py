@@ -152,9 +152,7 @@ def _matched(item: Approval, row: Any, closed: list[str]) -> Record:
     )
 
 
-def _note_in_cases(
-    connection: Connection, plan: _Plan, item: Approval, rows: list[Any], now: datetime
-) -> list[str]:
+def _note_in_cases(connection: Connection, plan: _Plan, item: Approval, rows: list[Any], now: datetime) -> list[str]:
     """Tell the cases of these flow parts; returns the wallets whose case is wholly explained and closed thereby."""
     closed = []
     for wallet in sorted({row.wallet for row in rows}):

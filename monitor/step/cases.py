@@ -44,9 +44,7 @@ def _blind(
     return [] if stored.evidence == case.evidence else [replace(stored, evidence=case.evidence)]
 
 
-def acted(
-    connection: Connection, setup: Setup, observation: Acted, now: datetime
-) -> tuple[Commit, tuple[Case, ...]]:
+def acted(connection: Connection, setup: Setup, observation: Acted, now: datetime) -> tuple[Commit, tuple[Case, ...]]:
     """A person's action. Raises KeyError for an unknown case, ValueError where its state does not allow it."""
     case = reader.case(connection, observation.case_id)
     if case is None:

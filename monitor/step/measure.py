@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from chains.core.values import Account, BlockRef
 from monitor import assess, detect, reconcile
 from monitor.ledger import reader
-from monitor.ledger.encode import Json, block_to_json, canonical
+from monitor.ledger.encode import block_to_json, canonical
 from monitor.ledger.journal import GENESIS, Record
 from monitor.ledger.store import Commit
 from monitor.model import Case, Position, Residual, rfc3339
@@ -54,9 +54,7 @@ def measured(
     return change, changed, sealed
 
 
-def _residuals(
-    connection: Connection, setup: Setup, observation: Measured
-) -> tuple[tuple[Residual, ...], list[str]]:
+def _residuals(connection: Connection, setup: Setup, observation: Measured) -> tuple[tuple[Residual, ...], list[str]]:
     """Residuals of every chain that was read, and sentences about what could not be compared."""
     found: list[Residual] = []
     uncompared = [f"{chain}: {reason}" for chain, reason in observation.failures.items()]
@@ -131,5 +129,3 @@ def _stale(setup: Setup, observation: Measured, now: datetime) -> dict[str, str]
         for line in observation.liabilities or ()
         if reconcile.too_old(line.as_of, setup.max_age_seconds, now)
     }
-
-

@@ -15,9 +15,7 @@ def case_records(cases: Iterable[Case]) -> tuple[Record, ...]:
     return tuple(Record("case", case_to_json(case)) for case in cases)
 
 
-def case_messages(
-    cases: Iterable[Case], before: Mapping[str, Case], receivers: tuple[str, ...]
-) -> tuple[Message, ...]:
+def case_messages(cases: Iterable[Case], before: Mapping[str, Case], receivers: tuple[str, ...]) -> tuple[Message, ...]:
     """What receivers are to be told: every change of a case that is or was open; a pending one is told to nobody."""
     messages: list[Message] = []
     for case in cases:

@@ -143,4 +143,3 @@ Observation = (
     | Acted
     | Measured
 )
-

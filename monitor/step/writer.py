@@ -23,9 +23,7 @@ def utc_now() -> datetime:
 class Writer:
     """Takes observations in the order they come. ``on_commit`` is called on the loop after each commit."""
 
-    def __init__(
-        self, ledger: Ledger, setup: Setup, health: Health, clock: Callable[[], datetime] = utc_now
-    ) -> None:
+    def __init__(self, ledger: Ledger, setup: Setup, health: Health, clock: Callable[[], datetime] = utc_now) -> None:
         self._ledger = ledger
         self._setup = setup
         self._health = health
