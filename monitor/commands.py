@@ -302,13 +302,13 @@ def cases_act(path: Path, case_id: str, action: str, name: str, reason: str) -> 
 
 
 def _act_through_api(config: Config, case_id: str, action: str, name: str, reason: str) -> int:
-    request = urllib.request.Request(  # noqa: S310  the scheme is ours
+    request = urllib.request.Request(
         f"http://{config.web.listen}/api/v1/cases/{case_id}/{action}",
         data=json.dumps({"name": name, "reason": reason}).encode(),
         headers={"Content-Type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=_API_SECONDS) as response:
+        with urllib.request.urlopen(request, timeout=_API_SECONDS) as response:  # noqa: S310  the scheme is ours
             body = json.load(response)
     except urllib.error.HTTPError as error:
         say(json.load(error)["error"])

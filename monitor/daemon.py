@@ -21,6 +21,7 @@ from monitor.config.resolved import Config
 from monitor.ledger import reader
 from monitor.publish.deadman import Deadman
 from monitor.publish.deliver import Delivery, receivers
+from monitor.publish.guard import Access
 from monitor.publish.scope import Scope
 from monitor.publish.snapshot import Snapshots
 from monitor.shipped import shipped
@@ -178,7 +179,6 @@ async def _serve_http(stack: AsyncExitStack, monitor: Monitor, scope: Scope, sna
     """Listen, and answer in the background until the stack closes; returns the address, port filled in."""
     import uvicorn  # noqa: PLC0415  `check` and `status` need no web server
 
-    from monitor.publish.guard import Access
     from monitor.publish.web import Served, make_app  # noqa: PLC0415
 
     config = monitor.config

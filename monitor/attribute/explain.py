@@ -3,7 +3,7 @@
 An approval explains the parts of one sink (one output or one transfer) when chain, asset, exact
 units, destination, tag, wallet, window, fee limit and, where given, txid all agree. Among several
 that fit, the one that names this txid wins, then the one that ends first: earliest deadline first
-is optimal for intervals.
+is optimal for intervals. Of those that end together, the one that fits fewest others is used.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class _Book:
             if approval.txid is not None:
                 book.by_txid.setdefault(approval.txid, []).append(approval)
         for group in book.by_key.values():
-            group.sort(key=lambda a: (a.not_after, a.id))
+            group.sort(key=lambda a: (a.not_after, a.wallet is None, a.max_fee is None, a.max_fee or 0, a.id))
         return book
 
     def take(self, sink: list[Flow], txid: str, sighting: Sighting, fee: int) -> tuple[Approval | None, str]:
@@ -53,14 +53,13 @@ class _Book:
             misfits.append(f"{approval.id}: {misfit}")
         return None, "; ".join(misfits[:3])
 
-    def take_signature(self, txid: str) -> Approval | None:
-        """An approval that names this transaction, for one that moves nothing else."""
-        group = self.by_txid.get(txid, [])
-        if not group:
-            return None
-        approval = group[0]
-        self._remove(approval)
-        return approval
+    def take_signature(self, signers: set[str], txid: str, sighting: Sighting, fee: int) -> Approval | None:
+        """An approval that names this transaction and allows its signer and fee now, for one that moves nothing else."""
+        for approval in self.by_txid.get(txid, []):
+            if not mismatch(approval, signers, txid, sighting, fee):
+                self._remove(approval)
+                return approval
+        return None
 
     def _remove(self, approval: Approval) -> None:
         self.by_key[approval.asset, approval.destination, approval.units].remove(approval)
@@ -122,7 +121,7 @@ def _judge(
     signers = {owners[locator].name for locator in transaction.signers if owners[locator].tier is Tier.COLD}
     signature = None
     if signers and not _signing_explained(reasons, rules):
-        signature = book.take_signature(transaction.txid) if not reasons else None
+        signature = book.take_signature(signers, transaction.txid, sighting, fee) if not reasons else None
         cold = () if signature is not None else tuple(sorted(signers))
     else:
         cold = ()
