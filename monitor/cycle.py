@@ -75,14 +75,19 @@ class Cycles:
         anchor: BlockRef | None = None
         try:
             anchor = await self._anchor(chain)
-            with self.ledger.read() as connection:
-                watched = reader.watched(connection, chain.name)
-            accounts = [Account(chain.name, locator, asset) for locator in watched for asset in chain.assets]
+            accounts, _ = await asyncio.to_thread(self._accounts, chain)
             holdings = await chain.holdings(accounts, anchor)
         except ChainError as error:
             log.warning("cannot read holdings", extra={"chain": chain.name, "error": str(error)})
             return _Reading(chain.name, anchor, None, _reason(error))
         return _Reading(chain.name, anchor, holdings, "")
+
+    def _accounts(self, chain: Chain) -> tuple[list[Account], int]:
+        """Every followed account of a chain, and the height of the latest opening."""
+        with self.ledger.read() as connection:
+            watched = reader.watched(connection, chain.name)
+        accounts = [Account(chain.name, locator, asset) for locator in watched for asset in chain.assets]
+        return accounts, max((item.opened_height for item in watched.values()), default=0)
 
     async def _anchor(self, chain: Chain) -> BlockRef:
         """The newest final block, or the cursor where porwatch has not caught up that far."""
@@ -113,14 +118,12 @@ class Cycles:
     async def _as_of(self, chain: Chain, anchor: BlockRef, as_of: datetime) -> AsOf:
         """Where the ledger covers the block it answers itself; else the nodes are asked, if they still can."""
         at = await self._block_as_of(chain, anchor, as_of)
-        with self.ledger.read() as connection:
-            watched = reader.watched(connection, chain.name)
-        if at == anchor or all(item.opened_height <= at.height for item in watched.values()):
+        accounts, last_opened = await asyncio.to_thread(self._accounts, chain)
+        if at == anchor or last_opened <= at.height:
             return AsOf(chain.name, as_of, at, None)
         known = self._holdings.get(chain.name)
-        if known is None or known.at != at or known.addresses != len(watched):
-            accounts = [Account(chain.name, locator, asset) for locator in watched for asset in chain.assets]
-            known = _Known(at, len(watched), await chain.holdings(accounts, at))
+        if known is None or known.at != at or known.accounts != len(accounts):
+            known = _Known(at, len(accounts), await chain.holdings(accounts, at))
             self._holdings[chain.name] = known
         return AsOf(chain.name, as_of, at, known.holdings)
 
@@ -141,7 +144,7 @@ class _Known:
     """Holdings at a past block, kept while the same liabilities are asked about again and again."""
 
     at: BlockRef
-    addresses: int
+    accounts: int
     holdings: Mapping[Account, int]
 
 

@@ -52,6 +52,8 @@ async def run(config: Config, *, ready: Callable[[str], None] | None = None) -> 
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
+    # Its default would end the monitor, and a monitor must not end by a habit of other daemons.
+    loop.add_signal_handler(signal.SIGHUP, log.warning, "SIGHUP: restart porwatch to take up a changed configuration")
     async with opened(config) as monitor:
         await serve(monitor, stop, ready)
 
@@ -78,12 +80,13 @@ async def serve(monitor: Monitor, stop: asyncio.Event, ready: Callable[[str], No
         if config.deadman.url_file is not None:
             url_file = config.path(config.deadman.url_file)
             tasks.append(Deadman(url_file, config.deadman.every, _FRESH, monitor.health).run())
-        stack.push_async_callback(_cancel, [asyncio.create_task(task) for task in tasks])
+        running = [asyncio.create_task(task) for task in tasks]
+        stack.push_async_callback(_cancel, running)
         scheduler.start()
         log.info("running", extra={"address": address})
         if ready is not None:
             ready(address)
-        await stop.wait()
+        await _until(stop, running)
         log.info("stopping")
 
 
@@ -164,6 +167,16 @@ def _report(event: JobExecutionEvent) -> None:
         log.error("timed job failed", extra={"job": event.job_id}, exc_info=event.exception)
     else:
         log.warning("timed job missed its time", extra={"job": event.job_id})
+
+
+async def _until(stop: asyncio.Event, running: list[asyncio.Task[None]]) -> None:
+    """Wait for the stop. A task that ends by itself ends everything: half a monitor must not look like a whole one."""
+    waiting = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait([waiting, *running], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    for task in done - {waiting}:
+        error = task.exception()
+        raise RuntimeError(f"{task.get_coro()} ended by itself") from error
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from fractions import Fraction
 
 from chains.core.amounts import format_coins
@@ -70,10 +70,15 @@ def cases_of_block(judgements: Iterable[Judgement], scene: Scene) -> tuple[Case,
     found: list[Case] = []
     waiting = dict(scene.waiting)
     for judgement in judgements:
-        for wallet, asset in _subjects(judgement, scene):
-            case = _case(judgement, scene.wallets[wallet], asset, scene, waiting)
-            known = scene.existing.get(case.id)
-            found.append(case if known is None else _seen_again(known, scene))
+        chain, txid = scene.block.chain, judgement.transaction.txid
+        subjects = {case_id(chain, txid, *pair): pair for pair in _subjects(judgement, scene)}
+        for key in subject_ids([judgement], chain, scene.native):
+            known = scene.existing.get(key)
+            if known is not None:
+                found.append(_seen_again(known, scene, explained=key not in subjects))
+            elif key in subjects:
+                wallet, asset = subjects[key]
+                found.append(_case(judgement, scene.wallets[wallet], asset, scene, waiting))
     return tuple(found)
 
 
@@ -214,12 +219,22 @@ def _evidence(judgement: Judgement, scene: Scene) -> dict[str, object]:
     return evidence
 
 
-def _seen_again(case: Case, scene: Scene) -> Case:
-    """The same transaction in another block: the case stays what it is, and says where it is now."""
-    if case.block == scene.block and not case.reorged_out:
-        return case
-    event = Event(scene.now, "mined again", SYSTEM, f"block {scene.block.height} {scene.block.hash}")
-    return replace(case, block=scene.block, reorged_out=False, history=(*case.history, event))
+def _seen_again(case: Case, scene: Scene, *, explained: bool) -> Case:
+    """The same transaction in another block: the case stays what it is, and says where it is now.
+
+    Unless approvals changed meanwhile: a pending case that is explained now is closed, and one that
+    an approval (no person) had closed is opened where it is explained no more.
+    """
+    state = case.state
+    events = [Event(scene.now, "mined again", SYSTEM, f"block {scene.block.height} {scene.block.hash}")]
+    settled = any(event.action == "closed" for event in case.history)
+    if explained and state is CaseState.PENDING:
+        state = CaseState.CLOSED
+        events.append(Event(scene.now, "approved", SYSTEM, "approved before it was mined again"))
+    elif not explained and state is CaseState.CLOSED and not settled:
+        state = CaseState.OPEN
+        events.append(Event(scene.now, "opened", SYSTEM, "its approval does not explain it any more"))
+    return replace(case, state=state, block=scene.block, reorged_out=False, history=(*case.history, *events))
 
 
 def value_of(asset: str, units: int, prices: Mapping[str, Price], decimals: Mapping[str, int]) -> dict[str, str] | None:
@@ -227,9 +242,12 @@ def value_of(asset: str, units: int, prices: Mapping[str, Price], decimals: Mapp
     price = prices.get(asset)
     if price is None:
         return None
-    amount = Decimal(format_coins(units, decimals[asset])) * Decimal(price.price)
+    with localcontext() as context:
+        context.prec = 250  # digits of the largest amount times the longest price: nothing is rounded but here
+        amount = Decimal(format_coins(units, decimals[asset])) * Decimal(price.price)
+        cents = amount.quantize(Decimal("0.01"), rounding=ROUND_HALF_EVEN)
     return {
-        "amount": str(amount.quantize(Decimal("0.01"), rounding=ROUND_HALF_EVEN)),
+        "amount": str(cents),
         "currency": price.currency,
         "price_as_of": rfc3339(price.as_of),
     }
@@ -257,16 +275,21 @@ def due(cases: Iterable[Case], now: datetime) -> tuple[Case, ...]:
     )
 
 
-def approved(case: Case, approval: Approval, *, wholly: bool, now: datetime) -> Case:
-    """A case after an approval was found for one of its sinks.
+def approved(case: Case, approval: Approval, paid: int, *, wholly: bool, now: datetime) -> Case:
+    """A case after an approval was found for one of its sinks, of which its wallet paid ``paid`` units.
 
-    A pending case whose last sink is explained is closed; an open one stays open, with the late
-    approval noted: a person closes it.
+    A pending case whose last sink is explained is closed, and goes on about the rest before that; an
+    open one stays open, with the late approval noted: a person closes it.
     """
     if case.state is CaseState.PENDING:
-        event = Event(now, "approved", SYSTEM, f"approval {approval.id}")
-        state = CaseState.CLOSED if wholly else CaseState.PENDING
-        return replace(case, state=state, history=(*case.history, event))
+        history = (*case.history, Event(now, "approved", SYSTEM, f"approval {approval.id}"))
+        if wholly:
+            return replace(case, state=CaseState.CLOSED, history=history)
+        left = tuple(
+            replace(d, units=d.units - paid) if d.address == approval.destination else d for d in case.destinations
+        )
+        left = tuple(d for d in left if d.units)
+        return replace(case, units=(case.units or 0) - paid, destinations=left, history=history)
     event = Event(now, "late approval", SYSTEM, f"approval {approval.id} came after the case was opened")
     rules = case.rules if "late_approval" in case.rules else (*case.rules, "late_approval")
     return replace(case, rules=rules, history=(*case.history, event))

@@ -5,6 +5,7 @@ The cursor is what the ledger stores; everything else here can be lost at any in
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from datetime import datetime, timedelta
 
 from chains.core.chain import Chain, Watch
 from chains.core.errors import BadAnswer, ChainError, Reorganised, WrongChain
-from chains.core.values import Block, BlockRef, Heads
+from chains.core.values import Block, BlockRef, Coin, Heads
 from monitor.health import Health
 from monitor.ledger import reader
 from monitor.ledger.store import Ledger
@@ -200,17 +201,22 @@ class Follower:
         return await self.chain.header(max(first - 1, 0))
 
     async def _load(self) -> None:
-        name = self.chain.name
-        with self.ledger.read() as connection:
-            self._cursor = reader.cursors(connection)[name].at
-            watched = reader.watched(connection, name)
-            coins = list(reader.coins(connection, name))
+        """Take cursor, locators and coins from the ledger; in a thread, as there may be very many."""
+        self._cursor, watched, coins = await asyncio.to_thread(self._stored)
         missing = [locator for locator in self.wallets if locator not in watched]
         if missing:
             await self._open_new(self._cursor, missing)
-            await self._load()
-            return
-        self._watch = self.chain.watch(watched, coins)
+            self._cursor, watched, coins = await asyncio.to_thread(self._stored)
+        self._watch = await asyncio.to_thread(self.chain.watch, watched, coins)
+
+    def _stored(self) -> tuple[BlockRef, dict[str, reader.Watched], list[Coin]]:
+        name = self.chain.name
+        with self.ledger.read() as connection:
+            return (
+                reader.cursors(connection)[name].at,
+                reader.watched(connection, name),
+                list(reader.coins(connection, name)),
+            )
 
     async def _rewind(self) -> None:
         """Go back to the newest stored header that is still canonical, and open anew what began above it."""

@@ -54,7 +54,7 @@ class _Book:
         return None, "; ".join(misfits[:3])
 
     def take_signature(self, signers: set[str], txid: str, sighting: Sighting, fee: int) -> Approval | None:
-        """An approval that names this transaction and allows its signer and fee now, for one that moves nothing else."""
+        """An approval that names this transaction and allows signer, time and fee, for one that moves nothing else."""
         for approval in self.by_txid.get(txid, []):
             if not mismatch(approval, signers, txid, sighting, fee):
                 self._remove(approval)

@@ -112,12 +112,18 @@ def accounts_at(connection: Connection, chain: str, height: int) -> dict[tuple[s
 
 
 def movements_above(connection: Connection, chain: str, height: int) -> list[Any]:
-    """Rows of table movement above a height, newest last."""
-    columns = schema.movement.c
+    """Movements above a height that the balances contain, newest last, each with the wallet of its locator now.
+
+    What a locator did before its opening stands in the opening, and one that is no longer followed
+    has no balance: taking such movements back would take what was never given.
+    """
+    columns, followed = schema.movement.c, schema.watched.c
+    mine = and_(followed.chain == columns.chain, followed.locator == columns.locator)
     return list(
         connection.execute(
-            select(schema.movement)
-            .where(columns.chain == chain, columns.height > height)
+            select(columns.txid, columns.locator, columns.asset, followed.wallet, columns.delta, columns.coin)
+            .join(schema.watched, mine)
+            .where(columns.chain == chain, columns.height > height, columns.height > followed.opened_height)
             .order_by(columns.height, columns.ordinal, columns.txid, columns.idx)
         )
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from monitor.ledger import reader
 from monitor.ledger.encode import approval_to_json
 from monitor.ledger.journal import Record
 from monitor.ledger.store import Commit, FeedState
-from monitor.model import Approval, Cancellation, Case, CaseState, Sighting, case_id, rfc3339
+from monitor.model import Approval, Cancellation, Case, CaseState, Direction, Part, Reason, Sighting, case_id, rfc3339
 from monitor.step.messages import case_messages, case_records
 from monitor.step.observations import ApprovalsRead
 from monitor.step.setup import Setup
@@ -29,7 +29,6 @@ class _Plan:
     records: list[Record] = field(default_factory=list)
     known: dict[str, tuple[str, str]] = field(default_factory=dict)
     taken: set[tuple[str, int, str, int]] = field(default_factory=set)
-    before: dict[str, Case] = field(default_factory=dict)
     cases: dict[str, Case] = field(default_factory=dict)
 
 
@@ -41,16 +40,16 @@ def read(
     answers = tuple(
         _cancel(connection, plan, item, observation.source)
         if isinstance(item, Cancellation)
-        else _approve(connection, plan, item, observation.source, now)
+        else _approve(connection, setup, plan, item, observation.source, now)
         for item in observation.records
     )
     for why in observation.malformed:
         plan.records.append(_refusal(observation.source, "", why))
-    changed = tuple(case for key, case in plan.cases.items() if plan.before.get(key) != case)
+    changed = tuple(plan.cases.values())
     change = Commit(
         records=(*plan.records, *case_records(changed)),
         feed=_feed(connection, observation, now),
-        messages=case_messages(changed, plan.before, setup.receivers),
+        messages=case_messages(changed, setup.receivers),
     )
     return change, changed, answers
 
@@ -98,7 +97,7 @@ def _cancel(connection: Connection, plan: _Plan, item: Cancellation, source: str
     return "cancelled"
 
 
-def _approve(connection: Connection, plan: _Plan, item: Approval, source: str, now: datetime) -> str:
+def _approve(connection: Connection, setup: Setup, plan: _Plan, item: Approval, source: str, now: datetime) -> str:
     known = _known(connection, plan, item.id)
     if known is not None and known[0] == item.digest:
         return "repeated"
@@ -112,31 +111,62 @@ def _approve(connection: Connection, plan: _Plan, item: Approval, source: str, n
         return "conflict"
     body = {"approval": approval_to_json(item), "first_read": rfc3339(now), "source": source}
     plan.records.append(Record("approval", body))
-    used = _match(connection, plan, item, now)
+    used = _match(connection, setup, plan, item, now)
     plan.known[item.id] = (item.digest, "used" if used else "open")
     return "created"
 
 
-def _match(connection: Connection, plan: _Plan, item: Approval, now: datetime) -> bool:
+def _match(connection: Connection, setup: Setup, plan: _Plan, item: Approval, now: datetime) -> bool:
     """Give a new approval to the oldest outflow that still waits for one; True if it found any."""
-    groups: dict[tuple[str, int, str, int], list[Any]] = {}
-    for row in reader.unexplained_to(connection, item.chain, item.destination, item.asset):
-        groups.setdefault((row.chain, row.height, row.txid, row.sink), []).append(row)
-    for key, rows in groups.items():
-        if key in plan.taken or sum(row.units for row in rows) != item.units:
+    waiting = reader.unexplained_to(connection, item.chain, item.destination, item.asset)
+    for place in dict.fromkeys(_place(row) for row in waiting):
+        if place in plan.taken:
             continue
-        first = rows[0]
+        parts = [row for row in reader.flows_of(connection, item.chain, place[2]) if row.part != Part.FEE]
+        sink = [row for row in parts if _place(row) == place and row.direction == Direction.OUT]
+        if sum(row.units for row in sink) != item.units:
+            continue
+        first = sink[0]
         sighting = Sighting(first.earliest, first.latest)
-        if mismatch(item, {row.wallet for row in rows}, first.txid, sighting, first.fee or 0):
+        if mismatch(item, {row.wallet for row in sink}, first.txid, sighting, first.fee or 0):
             continue
-        plan.taken.add(key)
-        closed = _note_in_cases(connection, plan, item, rows, now)
-        plan.records.append(_matched(item, first, closed))
+        cases = _cases_of(connection, plan, item, sink)
+        if all(case.state is CaseState.CLOSED for case in cases):
+            continue  # a person has settled it: the approval is for what comes next
+        plan.taken.add(place)
+        left = [row for row in parts if row.reason == Reason.UNEXPLAINED and _place(row) not in plan.taken]
+        for case in cases:
+            plan.cases[case.id] = _after(case, item, sink, left, setup, now)
+        explained = {row.wallet for row in sink} - {row.wallet for row in left}
+        plan.records.append(_matched(item, first, sorted(explained)))
         return True
     return False
 
 
-def _matched(item: Approval, row: Any, closed: list[str]) -> Record:
+def _place(row: Any) -> tuple[str, int, str, int]:
+    """What one approval can explain: an output or transfer of a transaction in a block."""
+    return row.chain, row.height, row.txid, row.sink
+
+
+def _cases_of(connection: Connection, plan: _Plan, item: Approval, sink: list[Any]) -> list[Case]:
+    """The cases about the wallets that paid a sink, as of the lines read so far."""
+    keys = [case_id(item.chain, sink[0].txid, wallet, item.asset) for wallet in sorted({row.wallet for row in sink})]
+    stored = {**reader.cases_by_id(connection, keys), **plan.cases}
+    return [stored[key] for key in keys if key in stored]
+
+
+def _after(case: Case, item: Approval, sink: list[Any], left: list[Any], setup: Setup, now: datetime) -> Case:
+    """A case after ``item`` explained ``sink``; ``left``: what of the transaction nothing explains yet."""
+    paid = sum(row.units for row in sink if row.wallet == case.wallet)
+    wholly = not any(row.wallet == case.wallet and row.asset == case.asset for row in left)
+    after = detect.approved(case, item, paid, wholly=wholly, now=now)
+    if after.units == case.units:
+        return after
+    return replace(after, value=detect.value_of(item.asset, after.units or 0, setup.fresh_prices(now), setup.decimals))
+
+
+def _matched(item: Approval, row: Any, fees_of: list[str]) -> Record:
+    """``fees_of``: the wallets whose part in the transaction is now wholly explained, their fee with it."""
     return Record(
         "matched",
         {
@@ -147,30 +177,6 @@ def _matched(item: Approval, row: Any, closed: list[str]) -> Record:
             "reason": "internal" if row.part == "own" else "approved",
             "approval": item.id,
             "note": "approved after it was seen",
-            "fees_of": closed,
+            "fees_of": fees_of,
         },
     )
-
-
-def _note_in_cases(connection: Connection, plan: _Plan, item: Approval, rows: list[Any], now: datetime) -> list[str]:
-    """Tell the cases of these flow parts; returns the wallets whose case is wholly explained and closed thereby."""
-    closed = []
-    for wallet in sorted({row.wallet for row in rows}):
-        key = case_id(item.chain, rows[0].txid, wallet, item.asset)
-        case = plan.cases.get(key) or reader.case(connection, key)
-        if case is None:
-            continue
-        plan.before.setdefault(key, case)
-        left = [
-            row
-            for row in reader.flows_of(connection, item.chain, rows[0].txid)
-            if row.wallet == wallet
-            and row.asset == item.asset
-            and row.reason == "unexplained"
-            and row.part != "fee"
-            and (row.chain, row.height, row.txid, row.sink) not in plan.taken
-        ]
-        plan.cases[key] = detect.approved(case, item, wholly=not left, now=now)
-        if plan.cases[key].state is CaseState.CLOSED and case.state is CaseState.PENDING:
-            closed.append(wallet)
-    return closed

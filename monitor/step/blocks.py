@@ -86,7 +86,7 @@ def seen(
     change = Commit(
         records=(_block_record(block.ref, judgements, block.unseen), *case_records(changed)),
         advance=advance,
-        messages=case_messages(changed, existing, setup.receivers),
+        messages=case_messages(changed, setup.receivers),
     )
     return change, changed, tuple(a for judgement in judgements for a in judgement.attributions)
 
@@ -199,7 +199,7 @@ def rewound(
     movements = reader.movements_above(connection, chain, to.height)
     flows = reader.flows_above(connection, chain, to.height)
     retired = [name for name, w in reader.watched(connection, chain).items() if w.opened_height > to.height]
-    affected = reader.cases_of_transactions(connection, chain, {row.txid for row in movements if row.txid})
+    affected = reader.cases_of_transactions(connection, chain, {row.txid for row in flows if row.txid})
     changed = detect.reorged_out(affected, now, to)
     body: Json = {
         "to": block_to_json(to),
@@ -215,6 +215,6 @@ def rewound(
     change = Commit(
         records=(*records, *case_records(changed)),
         advance=Advance(to, cursor.at.hash, observation.final_height, rewind=True),
-        messages=case_messages(changed, {case.id: case for case in affected}, setup.receivers),
+        messages=case_messages(changed, setup.receivers),
     )
     return change, changed, cursor.at.height - to.height

@@ -20,19 +20,16 @@ from monitor.step.setup import Setup
 def due(connection: Connection, setup: Setup, now: datetime) -> tuple[Commit, tuple[Case, ...]]:
     """Open what waited long enough; while the approval feed is blind, hot outflows wait in one case for it."""
     ended = reader.due_cases(connection, now)
-    before = {case.id: case for case in ended}
     changed: list[Case] = []
     if feed_blind(connection, now):
         waiting = [c for c in reader.cases(connection, states=(CaseState.PENDING,)) if c.tier is not Tier.COLD]
         ended = [case for case in ended if case.tier is Tier.COLD]
-        changed.extend(_blind(connection, setup, waiting, before, now))
+        changed.extend(_blind(connection, setup, waiting, now))
     changed.extend(detect.due(ended, now))
-    return _commit(setup, tuple(changed), before)
+    return _commit(setup, tuple(changed))
 
 
-def _blind(
-    connection: Connection, setup: Setup, waiting: list[Case], before: dict[str, Case], now: datetime
-) -> list[Case]:
+def _blind(connection: Connection, setup: Setup, waiting: list[Case], now: datetime) -> list[Case]:
     since = reader.feeds(connection)["approvals"].heartbeat
     if since is None:
         return []
@@ -40,7 +37,6 @@ def _blind(
     stored = reader.case(connection, case.id)
     if stored is None:
         return [case]
-    before[stored.id] = stored
     return [] if stored.evidence == case.evidence else [replace(stored, evidence=case.evidence)]
 
 
@@ -50,7 +46,7 @@ def acted(connection: Connection, setup: Setup, observation: Acted, now: datetim
     if case is None:
         raise KeyError(observation.case_id)
     changed = detect.acted(case, observation.action, observation.name, observation.reason, now)
-    return _commit(setup, (changed,), {case.id: case})
+    return _commit(setup, (changed,))
 
 
 def too_deep(
@@ -60,9 +56,8 @@ def too_deep(
     case = detect.deep_reorg(observation.cursor.chain, observation.cursor, observation.final_height, now)
     if reader.case(connection, case.id) is not None:
         return Commit(), ()
-    return _commit(setup, (case,), {})
+    return _commit(setup, (case,))
 
 
-def _commit(setup: Setup, changed: tuple[Case, ...], before: dict[str, Case]) -> tuple[Commit, tuple[Case, ...]]:
-    messages = case_messages(changed, before, setup.receivers)
-    return Commit(records=case_records(changed), messages=messages), changed
+def _commit(setup: Setup, changed: tuple[Case, ...]) -> tuple[Commit, tuple[Case, ...]]:
+    return Commit(records=case_records(changed), messages=case_messages(changed, setup.receivers)), changed

@@ -49,7 +49,7 @@ def measured(
     sealed = assess.seal(body, canonical(body))
     change = Commit(
         records=(*_booked(residuals, number), *case_records(changed), Record("verdict", sealed)),
-        messages=case_messages(changed, {}, setup.receivers),
+        messages=case_messages(changed, setup.receivers),
     )
     return change, changed, sealed
 
