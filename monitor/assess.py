@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import ROUND_DOWN, Decimal, localcontext
 from hashlib import sha256
 from typing import Any
 
@@ -15,12 +14,12 @@ from monitor.model import Check, Outcome, Position, Residual, rfc3339
 
 BASELINE = "baseline"
 #: digits after the point of a printed ratio, rounded down so that it never looks better than it is
-_RATIO = Decimal("0.000000000001")
+_RATIO_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """What one cycle found, ready to be written as a verdict. ``stale``: by asset, why its liability is too old."""
+    """What one cycle found, ready to be written as a verdict. ``stale``: by asset, why its liability cannot be used."""
 
     number: int
     kind: str
@@ -38,16 +37,16 @@ class Cycle:
 
 def ratio(part: int, whole: int) -> str:
     """The ratio part / whole as a plain decimal string, rounded down to 12 digits."""
-    with localcontext() as context:
-        context.prec = 100
-        value = (Decimal(part) / Decimal(whole)).quantize(_RATIO, rounding=ROUND_DOWN)
-    return format(value, "f")
+    return format_coins(part * 10**_RATIO_DIGITS // whole, _RATIO_DIGITS)
 
 
 def coverage_check(position: Position, stale: str, decimals: int) -> Check | None:
-    """Baseline: held + in transit ≥ owed. None where the asset is neither held nor owed."""
+    """Baseline: held + in transit ≥ owed. None where the asset is neither held nor owed.
+
+    ``stale``: why what is owed is not known well enough, or "".
+    """
     held, owed = position.held, position.owed
-    if owed is None and held == 0:
+    if owed is None and held == 0 and not stale:
         return None
     operands = {
         "held": "unknown" if held is None else format_coins(held, decimals),
@@ -56,7 +55,10 @@ def coverage_check(position: Position, stale: str, decimals: int) -> Check | Non
     }
     value, margin = None, None
     if owed is None:
-        outcome, basis = Outcome.UNVERIFIED, "held without a line in the liabilities: what is owed is unknown"
+        outcome = Outcome.UNVERIFIED
+        basis = stale or "held without a line in the liabilities: what is owed is unknown"
+    elif owed == 0 and stale:
+        outcome, basis = Outcome.UNVERIFIED, stale
     elif owed == 0:
         outcome, basis = Outcome.PASS, "nothing is owed"
     elif held is None:

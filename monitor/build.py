@@ -102,6 +102,7 @@ def _setup(config: Config, names: tuple[str, ...]) -> Setup:
             for chain, locators in config.locators.items()
         },
         natives={name: settings.native for name, settings in config.chains.items()},
+        carried={name: (settings.native, *settings.tokens_by_asset()) for name, settings in config.chains.items()},
         skews={name: SKEW[settings.kind] for name, settings in config.chains.items()},
         decimals=config.decimals,
         rules=Rules(config.books.approvals is not None, config.policy.cold_needs_approval),

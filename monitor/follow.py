@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from chains.core.chain import Chain, Watch
-from chains.core.errors import BadAnswer, ChainError, Reorganised, WrongChain
+from chains.core.errors import BadAnswer, ChainError, Disagreement, Reorganised, WrongChain
 from chains.core.values import Block, BlockRef, Coin, Heads
 from monitor.health import Health
 from monitor.ledger import reader
@@ -82,6 +82,7 @@ class Follower:
             # Unforeseen: nothing was written, and giving up would blind the chain until someone looks.
             # The age of the last success pages meanwhile.
             log.exception("a step failed", extra={"chain": name})
+            self._watch = None  # whatever was committed, the ledger knows: begin again from there
             self.health.problem("follow", name, describe(error))
             return _RETRY_SECONDS
         self.health.success("follow", name, self.clock())
@@ -232,6 +233,9 @@ class Follower:
         if to is None or to.height < min(final_height, cursor.height):
             await self.writer.take(ReorgTooDeep(cursor, final_height))
             raise TooDeep(f"reorganised below the final block {final_height}: see the deep_reorg case")
+        if to.hash == cursor.hash:
+            # Undoing nothing, again and again, would fill the journal: wait until the nodes are of one mind.
+            raise Disagreement(f"block {cursor.height} {cursor.hash} has left the chain by one answer, not by another")
         log.warning("reorganised", extra={"chain": self.chain.name, "from": cursor.height, "to": to.height})
         await self.writer.take(Rewound(to, self._final_height))
 

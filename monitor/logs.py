@@ -43,5 +43,12 @@ def configure(level: str, form: str) -> None:
         )
     )
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # Who logs through structlog itself comes out of the same handler, in the same form.
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
     for noisy in ("apscheduler", "uvicorn", "alembic", "aiohttp", "web3"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))

@@ -46,9 +46,11 @@ def command(*, theft: bool, seconds: float | None) -> int:
         stack.callback(traffic.end)
         traffic.start()
         _play(screen, traffic, stop, theft=theft, seconds=seconds)
+        interrupted = stop.is_set()
         traffic.end()
         screen.look()
-        return screen.judge(theft=traffic.stolen_at is not None)
+        seen = screen.judge(theft=traffic.stolen_at is not None)
+        return FINE if seen or interrupted else FINDING
 
 
 def _play(screen: Screen, traffic: Traffic, stop: threading.Event, *, theft: bool, seconds: float | None) -> None:

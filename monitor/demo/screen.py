@@ -92,12 +92,12 @@ class Screen:
         short = not all(now_covered.values())
         self._say(f"coverage   {', '.join(parts)} (cycle {verdict['cycle']})", "bold red" if short else "green")
 
-    def judge(self, *, theft: bool) -> int:
-        """Exit code of the demo: whether porwatch saw just what there was to see."""
+    def judge(self, *, theft: bool) -> bool:
+        """Whether porwatch saw just what there was to see."""
         open_cases = [state for state in self._cases.values() if state in ("open", "acknowledged")]
         short = not all(self._covered.values())
         self._say(f"{len(self._used)} outflows explained, {len(open_cases)} cases open")
-        return 0 if bool(open_cases) == theft and self._used and (short or not theft) else 1
+        return bool(self._used) and bool(open_cases) == theft and short == theft
 
     def _say(self, text: str, style: str = "") -> None:
         stamp = datetime.now(UTC).strftime("%H:%M:%S")

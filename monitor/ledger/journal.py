@@ -76,7 +76,7 @@ def append(connection: Connection, record: Record, at: datetime) -> Entry:
 
 def entries(connection: Connection) -> Iterator[Entry]:
     """All records in order, a page at a time."""
-    last = -1
+    last = -(2**63)  # below any seq that SQLite can hold
     while True:
         rows = connection.execute(
             select(schema.journal).where(schema.journal.c.seq > last).order_by(schema.journal.c.seq).limit(_PAGE)

@@ -163,11 +163,12 @@ def rebuild(connection: Connection) -> int:
 
 def _advance(connection: Connection, move: Advance, at: datetime) -> None:
     columns, to = schema.cursor.c, move.to
-    row = connection.execute(select(columns.hash).where(columns.chain == to.chain)).first()
+    row = connection.execute(select(columns.hash, columns.height).where(columns.chain == to.chain)).first()
     stored = None if row is None else row.hash
     if stored != move.previous:
         raise CursorMoved(f"{to.chain}: the cursor is at {stored}, not at {move.previous}")
-    if not move.rewind and stored is not None and stored not in {to.hash, to.parent}:
+    follows = row is None or to.hash == row.hash or (to.parent == row.hash and to.height == row.height + 1)
+    if not move.rewind and not follows:
         raise CursorMoved(f"{to.chain}: block {to.height} {to.hash} does not follow the cursor {stored}")
     values = {
         "height": to.height,

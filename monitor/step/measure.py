@@ -93,6 +93,8 @@ def _positions(connection: Connection, setup: Setup, observation: Measured) -> t
         line = owed.get(asset)
         held = []
         for chain, current in now_held.items():
+            if asset not in setup.carried[chain]:
+                continue
             item = None if line is None else by_time.get((chain, line.as_of))
             held.append(current if item is None else _held_then(connection, setup, item))
         positions.append(reconcile.position(asset, held, line))
@@ -123,9 +125,11 @@ def _customer(setup: Setup, chain: str, holdings: Iterable[tuple[Account, int]])
 
 
 def _stale(setup: Setup, observation: Measured, now: datetime) -> dict[str, str]:
-    """Why a liability cannot be used although it is there: it is older than max_age."""
+    """Why what is owed is not known, by asset: no liabilities could be used, or a line is older than max_age."""
+    if observation.liabilities is None:
+        return dict.fromkeys(setup.decimals, f"what is owed is unknown: {observation.liabilities_reason}")
     return {
         line.asset: f"the liabilities of {rfc3339(line.as_of)} are older than max_age"
-        for line in observation.liabilities or ()
+        for line in observation.liabilities
         if reconcile.too_old(line.as_of, setup.max_age_seconds, now)
     }

@@ -21,13 +21,15 @@ HEARTBEAT_LATE = timedelta(minutes=5)
 class Setup:
     """Changed only by the writer thread's owner, between steps.
 
-    ``owners``: wallet by chain and locator; ``known``: policy.allow by (chain, tier);
-    ``max_age_seconds`` of the liabilities; ``prices``: the last good ones, by asset.
+    ``owners``: wallet by chain and locator; ``carried``: the assets of each chain; ``known``:
+    policy.allow by (chain, tier); ``max_age_seconds`` of the liabilities; ``prices``: the last good
+    ones, by asset.
     """
 
     wallets: Mapping[str, Wallet]
     owners: Mapping[str, Mapping[str, Wallet]]
     natives: Mapping[str, str]
+    carried: Mapping[str, tuple[str, ...]]
     skews: Mapping[str, timedelta]
     decimals: Mapping[str, int]
     rules: Rules

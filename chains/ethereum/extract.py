@@ -1,0 +1,216 @@
+"""From a checked block to the transactions of watched accounts. Pure.
+
+Every leg keeps both its ends; a movement is made for each watched end. Amounts leave this module in
+units of the asset as the books count it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from chains.core.hex import data
+from chains.core.values import Account, Leg, Movement, Transaction, TransactionKind
+from chains.ethereum import blocks
+from chains.ethereum.address import spell_cached
+from chains.ethereum.blocks import Json, RawBlock, Sent
+from chains.ethereum.transfers import Transfer
+from chains.ethereum.watch import AddressWatch
+
+#: keccak of Transfer(address,address,uint256) (EIP-20). The address that logs it decides what it means.
+TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
+UNSEEN_INTERNAL = "internal transfers are not traced by this node: the residual catches them"
+
+Traced = Mapping[int, Iterable[Transfer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Assets:
+    """What a chain counts: the native asset and the tokens, by lower-case contract.
+
+    ``scale`` is the factor from units on this chain to units of the asset.
+    """
+
+    native: str
+    tokens: Mapping[str, str]
+    scale: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One leg before it is known whether it is kept; addresses in lower case."""
+
+    asset: str
+    units: int
+    source: str | None
+    destination: str | None
+    fee: bool = False
+
+
+class Extractor:
+    """Finds what touched the watched accounts of one chain."""
+
+    def __init__(self, chain: str, assets: Assets) -> None:
+        self._chain = chain
+        self._assets = assets
+
+    def transactions(
+        self, block: RawBlock, receipts: Mapping[int, Json], traced: Traced | None, watch: AddressWatch
+    ) -> tuple[Transaction, ...]:
+        """Everything in the block that touches a watched account, in block order; then what the block itself paid.
+
+        ``receipts``: of every transaction that ``may_touch`` named, at least. ``traced``: native
+        transfers by position, None where the node traces nothing. Raises BadAnswer.
+        """
+        found = []
+        for sent in block.transactions:
+            receipt = receipts.get(sent.position)
+            if receipt is not None:
+                transaction = self._transaction(sent, receipt, traced, watch)
+                if transaction is not None:
+                    found.append(transaction)
+        return (*found, *self._by_the_block(block, receipts, watch))
+
+    def may_touch(
+        self, block: RawBlock, logs: Iterable[Json], traced: Traced | None, watch: AddressWatch
+    ) -> tuple[Sent, ...]:
+        """The transactions whose receipts are needed, where a node does not give all of them at once.
+
+        A watched fee recipient needs them all: its reward is a sum over every transaction.
+        """
+        if block.miner in watch:
+            return block.transactions
+        logged = {
+            data(log.get("transactionHash"), "log.transactionHash", 32) for log in logs if self._token(log, watch)
+        }
+        return tuple(
+            sent
+            for sent in block.transactions
+            if sent.hash in logged
+            or sent.sender in watch
+            or sent.to in watch
+            or (
+                traced is not None
+                and any(t.source in watch or t.destination in watch for t in traced.get(sent.position, ()))
+            )
+        )
+
+    def _transaction(self, sent: Sent, receipt: Json, traced: Traced | None, watch: AddressWatch) -> Transaction | None:
+        ours = sent.sender in watch
+        parts = [
+            part for part in self._moved(sent, receipt, traced) if part.source in watch or part.destination in watch
+        ]
+        parts += [token for log in receipt["logs"] if (token := self._token(log, watch)) is not None]
+        if not ours and not parts:
+            return None
+        succeeded = blocks.succeeded(receipt)
+        kept = parts if succeeded else []
+        if sent.minted and ours:
+            kept = [self._native(None, sent.sender, sent.minted), *kept]
+        if ours:
+            kept = [_Part(self._assets.native, self._scaled(blocks.fee(receipt)), sent.sender, None, fee=True), *kept]
+        kept = [part for part in kept if part.units > 0]
+        if not kept and not ours:
+            return None
+        return Transaction(
+            txid=sent.hash,
+            position=sent.position,
+            kind=TransactionKind.TRANSACTION,
+            movements=self._movements(sent.hash, kept, watch),
+            legs=_legs(kept),
+            signers=frozenset({spell_cached(sent.sender)}) if ours else frozenset(),
+            succeeded=succeeded,
+            parties=_parties(sent, receipt),
+        )
+
+    def _moved(self, sent: Sent, receipt: Json, traced: Traced | None) -> Iterator[_Part]:
+        if traced is not None:
+            for transfer in traced.get(sent.position, ()):
+                yield self._native(transfer.source, transfer.destination, transfer.wei)
+        elif sent.value:
+            to = sent.to
+            if to is None and receipt.get("contractAddress") is not None:
+                to = blocks.address(receipt["contractAddress"], "receipt.contractAddress")
+            yield self._native(sent.sender, to, sent.value)
+
+    def _token(self, log: Json, watch: AddressWatch) -> _Part | None:
+        """A transfer of an allow-listed token from or to a watched account, or None.
+
+        Both the contract and the topic must be right: anyone can log a Transfer that names our
+        wallet, and with a fourth topic it is an ERC-721 token's (a number there, no amount).
+        """
+        contract = log.get("address")
+        asset = self._assets.tokens.get(contract.lower()) if isinstance(contract, str) else None
+        if asset is None:
+            return None
+        topics = log["topics"]
+        if len(topics) != 3:
+            return None
+        event, source, destination = (data(topic, "log.topic", 32) for topic in topics)
+        if event != TRANSFER:
+            return None
+        # An address stands in the low 20 bytes of its topic.
+        source, destination = "0x" + source[26:], "0x" + destination[26:]
+        if source not in watch and destination not in watch:
+            return None
+        text = log.get("data")
+        if not isinstance(text, str) or len(text) != 66:
+            return None
+        units = int(data(text, "log.data", 32), 16) * self._assets.scale[asset]
+        return _Part(asset, units, source, destination)
+
+    def _by_the_block(self, block: RawBlock, receipts: Mapping[int, Json], watch: AddressWatch) -> list[Transaction]:
+        """Rewards and withdrawals: one transaction of each kind, without an id; movements are numbered through both."""
+        found: list[Transaction] = []
+        reward = []
+        if block.miner in watch:
+            reward = [self._native(None, block.miner, blocks.tips(block, receipts))]
+        paid = [self._native(None, w.address, w.wei) for w in block.withdrawals if w.address in watch]
+        first = 0
+        for kind, parts in ((TransactionKind.REWARD, reward), (TransactionKind.WITHDRAWAL, paid)):
+            kept = [part for part in parts if part.units > 0]
+            if kept:
+                movements = self._movements("", kept, watch, first)
+                position = len(block.transactions) + len(found)
+                found.append(Transaction("", position, kind, movements, _legs(kept)))
+                first += len(movements)
+        return found
+
+    def _movements(
+        self, txid: str, parts: Iterable[_Part], watch: AddressWatch, first: int = 0
+    ) -> tuple[Movement, ...]:
+        ends = [
+            (Account(self._chain, spell_cached(end), part.asset), sign * part.units)
+            for part in parts
+            for end, sign in ((part.source, -1), (part.destination, 1))
+            if end is not None and end in watch
+        ]
+        return tuple(Movement(txid, n, account, delta) for n, (account, delta) in enumerate(ends, first))
+
+    def _native(self, source: str | None, destination: str | None, wei: int) -> _Part:
+        return _Part(self._assets.native, self._scaled(wei), source, destination)
+
+    def _scaled(self, wei: int) -> int:
+        return wei * self._assets.scale[self._assets.native]
+
+
+def _legs(parts: Iterable[_Part]) -> tuple[Leg, ...]:
+    return tuple(
+        Leg(n, part.asset, part.units, _spelled(part.source), _spelled(part.destination), part.fee)
+        for n, part in enumerate(parts)
+    )
+
+
+def _spelled(lower: str | None) -> str | None:
+    return None if lower is None else spell_cached(lower)
+
+
+def _parties(sent: Sent, receipt: Json) -> dict[str, str]:
+    parties = {"nonce": str(sent.nonce)}
+    if sent.to is not None:
+        parties["to"] = sent.to
+    elif receipt.get("contractAddress") is not None:
+        parties["created"] = blocks.address(receipt["contractAddress"], "receipt.contractAddress")
+    if sent.selector:
+        parties["selector"] = sent.selector
+    return parties
