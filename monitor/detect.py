@@ -285,10 +285,8 @@ def approved(case: Case, approval: Approval, paid: int, *, wholly: bool, now: da
         history = (*case.history, Event(now, "approved", SYSTEM, f"approval {approval.id}"))
         if wholly:
             return replace(case, state=CaseState.CLOSED, history=history)
-        lines = [
-            replace(d, units=d.units - paid) if d.address == approval.destination else d for d in case.destinations
-        ]
-        left = tuple(line for line in lines if line.units)
+        less = {approval.destination: paid}
+        left = tuple(replace(d, units=u) for d in case.destinations if (u := d.units - less.get(d.address, 0)))
         return replace(case, units=(case.units or 0) - paid, destinations=left, history=history)
     event = Event(now, "late approval", SYSTEM, f"approval {approval.id} came after the case was opened")
     rules = case.rules if "late_approval" in case.rules else (*case.rules, "late_approval")

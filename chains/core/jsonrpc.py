@@ -9,20 +9,17 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
-from decimal import Decimal
 from email.utils import parsedate_to_datetime
-from typing import Any, NoReturn
+from typing import Any
 
 from chains.core.errors import BadAnswer, ChainError, NodeError, RateLimited, Unreachable
+from chains.core.strictjson import loads
 
 Params = Sequence[object] | Mapping[str, object]
 Translate = Callable[[NodeError], ChainError]
 
 #: The longest node text that is kept of an error.
 _TEXT = 200
-#: A number written longer, or further from 1, is no amount and no difficulty; as an int it would fill the memory.
-_NUMBER_CHARACTERS = 100
-_NUMBER_MAGNITUDE = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +99,6 @@ def read_bytes(reply: Reply, wall: float) -> bytes:
     return reply.body
 
 
-def parse(body: bytes) -> Any:
-    """JSON with exact numbers: int of any size, Decimal for everything with a point or an exponent.
-
-    Raises ValueError for what is not strict JSON in UTF-8, for NaN and Infinity, for a key that
-    stands twice in one object and for numbers beyond any use.
-    """
-    try:
-        return _DECODER.decode(body.decode())
-    except RecursionError:
-        raise ValueError("nested too deep") from None
-
-
 def printable(text: str, hide: Sequence[str] = (), limit: int = _TEXT) -> str:
     """Foreign text as one short printable line without the secrets in ``hide``."""
     for secret in hide:
@@ -163,7 +148,7 @@ def _refused(document: dict[str, Any], reply: Reply, translate: Translate) -> Ch
 def _document(reply: Reply, wall: float) -> Any:
     _raise_for_status(reply, wall)
     try:
-        return parse(reply.body)
+        return loads(reply.body)
     except (ValueError, ArithmeticError) as error:
         # JSON has line numbers, nothing of the body, in its errors.
         raise _no_reply(reply, f"no JSON ({printable(str(error))})") from None
@@ -229,30 +214,3 @@ def _seconds(text: str | None, wall: float) -> float | None:
 def _kind(document: object) -> str:
     names = {dict: "object", list: "list", str: "string", bool: "true or false", type(None): "null"}
     return names.get(type(document), "number")
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return found
-
-
-def _decimal(text: str) -> Decimal:
-    if len(text) > _NUMBER_CHARACTERS:
-        raise ValueError("a number is too long")
-    number = Decimal(text)
-    if abs(number.adjusted()) > _NUMBER_MAGNITUDE:
-        raise ValueError("a number is too large or too small")
-    return number
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
-
-
-_DECODER = json.JSONDecoder(
-    parse_float=_decimal,
-    parse_constant=_refuse_constant,
-    object_pairs_hook=_object,
-)

@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Any, TypeVar
 
 from chains.core.errors import AddressError
+from chains.core.strictjson import loads
 from monitor.books.text import parse_coins, parse_name, parse_past, parse_time
 from monitor.config.resolved import Config
 from monitor.model import Approval, Cancellation, rfc3339
@@ -51,13 +52,10 @@ def decode(text: str | bytes) -> object:
     if len(text) > LONGEST_LINE:
         raise ApprovalError([("", f"longer than {LONGEST_LINE} bytes: write one approval a line")])
     try:
-        decoded = text.decode("utf-8") if isinstance(text, bytes) else text
-        return json.loads(decoded, object_pairs_hook=_object, parse_constant=_no_constant)
+        return loads(text.encode() if isinstance(text, str) else text)
     except UnicodeDecodeError as error:
         raise ApprovalError([("", "not UTF-8: write UTF-8")]) from error
-    except ApprovalError:
-        raise
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ApprovalError([("", f"not JSON ({error}): write one JSON object a line")]) from error
 
 
@@ -214,17 +212,6 @@ def _txid(text: object, kind: str) -> str:
         begin = "0x and " if kind == "evm" else ""
         raise ValueError(f"{text!r:.100} is no transaction id of this chain: write {begin}64 hex digits")
     return txid
-
-
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    out = dict(pairs)
-    if len(out) != len(pairs):
-        raise ApprovalError([("", "a key is written twice: keep one of the two")])
-    return out
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(f"{name} is no JSON")
 
 
 def _digest(meaning: Mapping[str, object]) -> str:

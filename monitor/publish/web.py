@@ -19,12 +19,13 @@ from prometheus_client.exposition import choose_encoder
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from chains.core.strictjson import loads
 from monitor.health import Health
 from monitor.ledger import reader
 from monitor.ledger.store import Ledger
 from monitor.model import CaseState
 from monitor.publish.actions import Actions, Submission
-from monitor.publish.body import BodyTooLarge, parse_body, read_body
+from monitor.publish.body import BodyTooLarge, read_body
 from monitor.publish.deliver import utc_now
 from monitor.publish.guard import Access, refusal
 from monitor.publish.metrics import metrics_registry
@@ -291,7 +292,7 @@ def _add_changes(app: FastAPI, served: Served) -> None:
 async def _json(request: Request) -> object:
     body = await read_body(request.stream())
     try:
-        return parse_body(body)
+        return loads(body)
     except ValueError as error:
         raise HTTPException(400, f"the body is no JSON that can be used: {error}") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 
 from chains.core.errors import BadAnswer, NodeError, RateLimited, Unreachable
 from chains.core.hex import data, data_bytes, quantity
-from chains.core.jsonrpc import Reply, encode, parse, printable, read_one, request
+from chains.core.jsonrpc import Reply, encode, printable, read_one, request
+from chains.core.strictjson import loads as parse
 
 EDGES = [0, 1, 2**53 - 1, 2**53 + 1, 2**63 - 1, 2**63 + 1, 2**64 - 1, 2**64 + 1, 2**128, 2**256 - 1]
 
@@ -195,3 +197,13 @@ def test_foreign_text_becomes_one_short_printable_line(text: str) -> None:
     line = printable(text, limit=50)
     assert line.isprintable()
     assert len(line) <= 51
+
+
+def test_deep_nesting_is_refused_even_after_a_library_has_raised_the_recursion_limit() -> None:
+    before = sys.getrecursionlimit()
+    try:
+        sys.setrecursionlimit(100_000)
+        with pytest.raises(ValueError, match="nested too deeply"):
+            parse(b"[" * 200_000)
+    finally:
+        sys.setrecursionlimit(before)
