@@ -1,0 +1,36 @@
+"""The configuration keys of a Bitcoin chain."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from chains.bitcoin.networks import NETWORKS, Network
+from chains.core.settings import ChainSettings
+
+_ZMQ = re.compile(r"tcp://(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}")
+
+
+class Settings(ChainSettings):
+    """``finality`` is in confirmations: with 6 a block is final when it has 6, itself counted, so at head - 5.
+
+    ``zmq`` is where the node publishes hashblock. It only wakes porwatch up: facts come from the endpoints.
+    """
+
+    kind: Literal["bitcoin"]
+    network: Literal["mainnet", "testnet4", "signet", "regtest"]
+    finality: Annotated[int, Field(ge=1, le=1000)] = 6
+    zmq: str | None = None
+
+    @field_validator("zmq")
+    @classmethod
+    def _publisher(cls, text: str | None) -> str | None:
+        if text is not None and _ZMQ.fullmatch(text) is None:
+            raise ValueError("zmq must be where the node publishes hashblock, e.g. tcp://127.0.0.1:28332")
+        return text
+
+    def parameters(self) -> Network:
+        """What the network fixes: address prefixes and genesis."""
+        return NETWORKS[self.network]
