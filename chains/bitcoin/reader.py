@@ -23,7 +23,7 @@ from chains.core.values import Account, Block, BlockRef, Capabilities, Coin, End
 
 T = TypeVar("T")
 
-DECIMALS = 8
+
 #: How far back a block with a payment is looked for to see whether the node gives prevouts.
 PROBED_BLOCKS = 10
 
@@ -32,8 +32,7 @@ def open_chain(
     name: str, settings: Settings, decimals: dict[str, int], base: Path, observer: Observer | None = None
 ) -> BitcoinChain:
     """The chain of a configuration; opens no connection yet. Raises ValueError for an asset without 8 decimals."""
-    if decimals.get(settings.native, DECIMALS) != DECIMALS:
-        raise ValueError(f"{settings.native} is counted in satoshis on {name}: write decimals: {DECIMALS}")
+    settings.scales(decimals)
     return BitcoinChain(name, settings, Rpc(settings.endpoints, base, translate=node.translate, observer=observer))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
@@ -10,6 +11,8 @@ from pydantic import Field, field_validator
 from chains.bitcoin.networks import NETWORKS, Network
 from chains.core.settings import ChainSettings
 
+#: satoshis in a bitcoin, as a power of ten
+DECIMALS = 8
 _ZMQ = re.compile(r"tcp://(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}")
 
 
@@ -30,6 +33,12 @@ class Settings(ChainSettings):
         if text is not None and _ZMQ.fullmatch(text) is None:
             raise ValueError("zmq must be where the node publishes hashblock, e.g. tcp://127.0.0.1:28332")
         return text
+
+    def scales(self, decimals: Mapping[str, int]) -> dict[str, int]:
+        """As ``ChainSettings.scales``: satoshis are the units on both sides, so an asset has 8 decimals here."""
+        if decimals[self.native] != DECIMALS:
+            raise ValueError(f"{self.native} is counted in satoshis on a Bitcoin chain: write decimals: {DECIMALS}")
+        return {self.native: 1}
 
     def parameters(self) -> Network:
         """What the network fixes: address prefixes and genesis."""

@@ -77,9 +77,9 @@ class ChainSettings(Strict):
             raise ValueError("only WebSocket endpoints: add at least one http:// or https:// endpoint")
         if self.quorum is not None and self.quorum > asked:
             raise ValueError(f"quorum {self.quorum} is more than the {asked} endpoints that are asked")
-        names = [endpoint.name for endpoint in self.endpoints if endpoint.name is not None]
+        names = [endpoint.name or f"endpoint-{i}" for i, endpoint in enumerate(self.endpoints, start=1)]
         if len(set(names)) != len(names):
-            raise ValueError("two endpoints have the same name: rename one")
+            raise ValueError("two endpoints have the same name (without one they are called endpoint-1, …): rename one")
         return self
 
     def tokens_by_asset(self) -> dict[str, str]:

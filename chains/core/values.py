@@ -114,7 +114,8 @@ class Transaction:
     spends a watched coin, all its outputs. ``signers``: watched locators that authorised it
     (EVM: the sender; UTXO: the owners of the spent coins). ``foreign_inputs``: how many inputs
     of a transaction that spends our coins are not ours. ``txid`` is "" for what a block does by
-    itself (rewards, validator withdrawals). ``succeeded`` is False for a reverted transaction.
+    itself without one: rewards and validator withdrawals on account chains (a coinbase has a
+    txid). ``succeeded`` is False for a reverted transaction.
     ``parties``: lower-case display facts for evidence, e.g. {"to": "0x…", "nonce": "7"}.
     """
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from monitor.books.errors import BooksError
-from monitor.books.text import parse_coins, parse_currency, parse_name, parse_past, parse_price
+from monitor.books.text import BUSINESS_DAY, parse_coins, parse_currency, parse_name, parse_past, parse_price
 from monitor.config.mistakes import Mistake
 from monitor.model import Liability, Owner, Price, Tier
 
@@ -106,7 +106,7 @@ class _Row:
         return self.read("amount", lambda text: parse_coins(text, decimals[asset], asset, zero=True))
 
     def as_of(self, now: datetime) -> datetime:
-        return self.read("as_of", lambda text: parse_past(text, now))
+        return self.read("as_of", lambda text: parse_past(text, now, BUSINESS_DAY))
 
 
 def _read(path: Path, header: tuple[str, ...], unique: tuple[str, ...], parse: Callable[[_Row], _T]) -> tuple[_T, ...]:

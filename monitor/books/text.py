@@ -9,6 +9,8 @@ from chains.core.amounts import parse_units
 
 #: How far a clock of the exchange may run ahead of ours before a time counts as being in the future.
 CLOCK_SKEW = timedelta(minutes=5)
+#: A table may carry the close of the business day in which it is made, in any time zone.
+BUSINESS_DAY = timedelta(hours=24)
 _RFC3339 = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}")
 #: More decimals than any price feed gives.
@@ -28,10 +30,10 @@ def parse_time(text: object) -> datetime:
         raise ValueError(f"{_shown(text)} is no time of the calendar: correct it") from error
 
 
-def parse_past(text: object, now: datetime) -> datetime:
-    """As ``parse_time``, and not in the future: a record from tomorrow would stay fresh for too long."""
+def parse_past(text: object, now: datetime, ahead: timedelta = CLOCK_SKEW) -> datetime:
+    """As ``parse_time``, and at most ``ahead`` of now: what lies further ahead would stay fresh for too long."""
     moment = parse_time(text)
-    if moment > now + CLOCK_SKEW:
+    if moment > now + ahead:
         raise ValueError(f"{_shown(text)} lies in the future: write the time the record was made")
     return moment
 
