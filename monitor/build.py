@@ -44,7 +44,8 @@ class Monitor:
         """One cycle on what the books say now."""
         await self.inbox.read_all()
         declared = self.inbox.declared
-        self.cycles.unseen = {name: follower.unseen for name, follower in self.followers.items()}
+        anchored = self.cycles.anchored
+        self.cycles.unseen = {name: one.unseen_above(anchored.get(name, -1)) for name, one in self.followers.items()}
         return await self.cycles.run(kind, Declared(declared.liabilities, declared.reason))
 
 

@@ -123,7 +123,7 @@ def run(path: Path) -> int:
         return WRONG
     try:
         asyncio.run(daemon.run(config))
-    except (WrongChain, LedgerError, SecretError, OSError) as error:
+    except (WrongChain, LedgerError, SecretError, daemon.CannotListen) as error:
         say(str(error))
         return WRONG
     return FINE

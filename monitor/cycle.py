@@ -35,13 +35,18 @@ class Declared:
 
 @dataclass(slots=True)
 class Cycles:
-    """Runs cycles, one at a time. ``locators``: what the configuration watches, by chain."""
+    """Runs cycles, one at a time.
+
+    ``unseen``: what could not be enumerated since the last anchor, by chain; ``anchored``: the
+    height up to which holdings were compared last, since this process started.
+    """
 
     chains: Mapping[str, Chain]
     ledger: Ledger
     writer: Writer
     health: Health
     unseen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    anchored: dict[str, int] = field(default_factory=dict)
     _holdings: dict[str, _Known] = field(default_factory=dict)
     _one: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -63,6 +68,7 @@ class Cycles:
                     unseen=self.unseen,
                 )
             )
+            self.anchored |= {name: anchor.height for name, anchor in anchors.items() if name not in failures}
         now = utc_now()
         for chain in self.chains:
             if chain in failures:

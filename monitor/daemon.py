@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable
@@ -43,10 +44,15 @@ _FIRST_CYCLE = timedelta(seconds=5)
 _FRESH = timedelta(minutes=2)
 
 
+class CannotListen(Exception):
+    """The listening address cannot be had."""
+
+
 async def run(config: Config, *, ready: Callable[[str], None] | None = None) -> None:
     """Run until SIGTERM or SIGINT. ``ready`` is called with the address once HTTP is served.
 
-    Raises WrongChain where an endpoint serves another chain, LedgerError where the ledger is taken.
+    Raises WrongChain where an endpoint serves another chain, LedgerError where the ledger is taken,
+    CannotListen where the address of HTTP is.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -209,7 +215,12 @@ async def _serve_http(stack: AsyncExitStack, monitor: Monitor, scope: Scope, sna
         )
     )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host.strip("[]"), int(port)), family=family, backlog=128)
+    try:
+        listener = socket.create_server((host.strip("[]"), int(port)), family=family, backlog=128)
+    except OSError as error:
+        # create_server says more than the reason; a name that does not resolve has a number of its own.
+        why = os.strerror(error.errno) if error.errno is not None and error.errno > 0 else error.strerror
+        raise CannotListen(f"web.listen: {config.web.listen}: {why}: free it, or write another address") from error
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
     server.capture_signals = nullcontext  # type: ignore[method-assign, assignment]  # a signal ends the whole monitor, not HTTP alone
     task = asyncio.create_task(server.serve(sockets=[listener]))

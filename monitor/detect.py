@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from fractions import Fraction
 
 from chains.core.amounts import format_coins
-from chains.core.values import BlockRef
+from chains.core.values import BlockRef, Fault, Witness
 from monitor.model import (
     Approval,
     Case,
@@ -29,6 +29,7 @@ from monitor.model import (
 )
 
 SYSTEM = "porwatch"
+_CLAIMED = "claimed by one endpoint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +204,7 @@ def _evidence(judgement: Judgement, scene: Scene) -> dict[str, object]:
     transaction = judgement.transaction
     notes = sorted({a.note for a in judgement.attributions if a.note})
     evidence: dict[str, object] = {
-        "source": "claimed by one endpoint",
+        "source": _CLAIMED,
         "seen_between": [rfc3339(judgement.sighting.earliest), rfc3339(judgement.sighting.latest)],
     }
     if notes:
@@ -225,6 +226,10 @@ def _seen_again(case: Case, scene: Scene, *, explained: bool) -> Case:
     Unless approvals changed meanwhile: a pending case that is explained now is closed, and one that
     an approval (no person) had closed is opened where it is explained no more.
     """
+    if case.evidence.get("unconfirmed"):
+        evidence = {key: value for key, value in case.evidence.items() if key != "unconfirmed"} | {"source": _CLAIMED}
+        event = Event(scene.now, "confirmed", SYSTEM, f"block {scene.block.height} {scene.block.hash}")
+        return replace(case, block=scene.block, evidence=evidence, history=(*case.history, event))
     state = case.state
     events = [Event(scene.now, "mined again", SYSTEM, f"block {scene.block.height} {scene.block.hash}")]
     settled = any(event.action == "closed" for event in case.history)
@@ -309,7 +314,11 @@ def altered_approval(approval_id: str, source: str, why: str, now: datetime) -> 
 
 
 def residual_cases(
-    residuals: Sequence[Residual], wallets: Mapping[str, Wallet], now: datetime, unseen: Mapping[str, tuple[str, ...]]
+    residuals: Sequence[Residual],
+    wallets: Mapping[str, Wallet],
+    now: datetime,
+    unseen: Mapping[str, tuple[str, ...]],
+    seen_at: str = "final",
 ) -> tuple[Case, ...]:
     """One case for each wallet, asset and anchor block where holdings and ledger differ.
 
@@ -341,12 +350,81 @@ def residual_cases(
                 asset=asset,
                 units=missing or -surplus,
                 block=at,
-                seen_at="final",
+                seen_at=seen_at,
                 evidence=evidence,
                 history=(Event(now, "opened", SYSTEM, ""),),
             )
         )
     return tuple(cases)
+
+
+def gap_cases(
+    gaps: Mapping[str, int], owners: Mapping[str, Wallet], at: BlockRef, native: str, now: datetime
+) -> tuple[Case, ...]:
+    """One case for each wallet whose counter moved without a transaction that porwatch has seen."""
+    groups: dict[str, list[tuple[str, int]]] = {}
+    for locator, count in gaps.items():
+        groups.setdefault(owners[locator].name, []).append((locator, count))
+    wallets = {owners[locator].name: owners[locator] for locator in gaps}
+    return tuple(
+        Case(
+            id=case_id(at.chain, name, native, "sequence_gap", at.hash),
+            rule="sequence_gap",
+            rules=("sequence_gap",),
+            severity=Severity.CRITICAL,
+            state=CaseState.OPEN,
+            opened_at=now,
+            chain=at.chain,
+            wallet=name,
+            tier=wallets[name].tier,
+            asset=native,
+            block=at,
+            seen_at="seen",
+            evidence={"counters": [[locator, count] for locator, count in lines]},
+            history=(Event(now, "opened", SYSTEM, "the chain's own counter moved by more than what was seen"),),
+        )
+        for name, lines in groups.items()
+    )
+
+
+def with_transactions(case: Case, located: Mapping[tuple[str, str], Sequence[str]]) -> Case:
+    """A residual's case with the transactions that a node's traces name for its accounts."""
+    accounts = case.evidence.get("accounts")
+    if not isinstance(accounts, list) or case.asset is None:
+        return case
+    txids = sorted({txid for locator, _ in accounts for txid in located.get((locator, case.asset), ())})
+    return replace(case, evidence={**case.evidence, "transactions": txids}) if txids else case
+
+
+def endpoint_lies(fault: Fault, file: str, *, quorum_holds: bool, now: datetime) -> Case:
+    """An endpoint gave an answer that is provably false; a warning while enough others remain."""
+    subject = f"{fault.chain}/{fault.endpoint}"
+    return Case(
+        id=case_id("endpoint_lies", subject),
+        rule="endpoint_lies",
+        rules=("endpoint_lies",),
+        severity=Severity.WARNING if quorum_holds else Severity.CRITICAL,
+        state=CaseState.OPEN,
+        opened_at=now,
+        chain=fault.chain,
+        subject=subject,
+        evidence={"kind": fault.kind, "detail": fault.detail, "file": file},
+        history=(Event(now, "opened", SYSTEM, f"{fault.kind}: {fault.detail}"),),
+    )
+
+
+def another_fault(case: Case, fault: Fault, *, quorum_holds: bool, now: datetime) -> Case:
+    """The same endpoint lied again: noted once for each kind, and more severe where the quorum is lost by it."""
+    note = f"{fault.kind}: {fault.detail}"
+    known = any(event.note.partition(":")[0] == fault.kind for event in case.history)
+    history = case.history if known else (*case.history, Event(now, "lied again", SYSTEM, note))
+    return replace(case, severity=case.severity if quorum_holds else Severity.CRITICAL, history=history)
+
+
+def unconfirmed(case: Case, witness: Witness) -> Case:
+    """A case of a block that too few endpoints show."""
+    source = f"unconfirmed: shown by {', '.join(witness.endpoints)}, {witness.needed} endpoints must agree"
+    return replace(case, evidence={**case.evidence, "source": source, "unconfirmed": True})
 
 
 def deep_reorg(chain: str, cursor: BlockRef, final_height: int, now: datetime) -> Case:

@@ -58,7 +58,7 @@ class Follower:
     _stored_final: int = 0
     _identified: bool = False
     _at_head: datetime | None = None
-    unseen: tuple[str, ...] = field(default=())
+    _unseen: dict[str, int] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Follow for ever. A chain's errors are shown, waited out and tried again; nothing is skipped."""
@@ -87,6 +87,10 @@ class Follower:
             return _RETRY_SECONDS
         self.health.success("follow", name, self.clock())
         return POLL_SECONDS
+
+    def unseen_above(self, height: int) -> tuple[str, ...]:
+        """What could not be enumerated in some block above ``height``, as sentences."""
+        return tuple(sentence for sentence, newest in self._unseen.items() if newest > height)
 
     async def identify(self, *, starting: bool = False) -> bool:
         """Ask every endpoint which chain it serves; True with a quorum of right ones.
@@ -147,7 +151,7 @@ class Follower:
         self._stored_final = self._final_height
         self._position()[1].apply(block)
         self._cursor = block.ref
-        self.unseen = block.unseen
+        self._unseen |= dict.fromkeys(block.unseen, block.ref.height)
         self.health.heads[self.chain.name] = max(block.ref.height, self.health.heads.get(self.chain.name, 0))
 
     def _note(self, heads: Heads) -> None:
@@ -208,6 +212,8 @@ class Follower:
         if missing:
             await self._open_new(self._cursor, missing)
             self._cursor, watched, coins = await asyncio.to_thread(self._stored)
+            if not watched.keys() >= set(missing):
+                raise Reorganised(f"{self.chain.name}: the chain moved while addresses were opened: tried again")
         self._watch = await asyncio.to_thread(self.chain.watch, watched, coins)
 
     def _stored(self) -> tuple[BlockRef, dict[str, reader.Watched], list[Coin]]:

@@ -128,6 +128,7 @@ class Reason(StrEnum):
     APPROVED = "approved"
     REWARD = "reward"
     WITHDRAWAL = "validator_withdrawal"
+    WRAP = "wrap"
     NOT_ATTRIBUTED = "not_attributed"
     UNEXPLAINED = "unexplained"
 
@@ -277,15 +278,6 @@ class Outcome(StrEnum):
     PASS = "PASS"  # noqa: S105  no password
     BREACH = "BREACH"
     UNVERIFIED = "UNVERIFIED"
-
-
-class Evidence(StrEnum):
-    """How well a holding is known. Claimed and stated never count as verified."""
-
-    PROVED = "proved"
-    AGREED = "agreed"
-    CLAIMED = "claimed"
-    STATED = "stated"
 
 
 @dataclass(frozen=True, slots=True)

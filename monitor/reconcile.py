@@ -51,6 +51,19 @@ def residuals(
     return tuple(found)
 
 
+def gaps(sequences: Mapping[str, int], ledger: Mapping[str, int]) -> dict[str, int]:
+    """By how much the chain's own counter is off what the ledger has seen, by locator; equal ones are left out.
+
+    More means that something was signed which was never enumerated; less cannot happen on an
+    honest chain, and is a gap all the same.
+    """
+    return {
+        locator: value - ledger[locator]
+        for locator, value in sequences.items()
+        if locator in ledger and value != ledger[locator]
+    }
+
+
 def customer_units(amounts: Iterable[tuple[str, str, int]], wallets: Mapping[str, Wallet]) -> dict[str, int]:
     """Units by asset of (wallet, asset, units) lines, customer wallets only: no other owner's ever count.
 

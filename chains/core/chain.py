@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -16,8 +16,11 @@ from chains.core.values import (
     Capabilities,
     Coin,
     EndpointIdentity,
+    Fault,
     Heads,
+    Holdings,
     Opening,
+    Witness,
 )
 
 Observer = Callable[[str, str, float], None]
@@ -76,16 +79,39 @@ class Chain(Protocol):
         """The block with exactly this hash and parent. Raises Reorganised where nodes no longer know it."""
 
     async def read_next(self, after: BlockRef, watch: Watch) -> Block | None:
-        """The block on top of ``after``, read whole in as few round trips as the node allows.
+        """The block on top of ``after`` that a quorum of endpoints agrees on, read whole and re-computed.
 
-        None where ``after`` is the head. Raises Reorganised where ``after`` is not canonical any more.
+        None where a quorum has nothing above ``after`` yet. Raises Reorganised where a quorum says that
+        ``after`` is not canonical any more, QuorumLost and Disagreement where there is no quorum.
         """
 
     async def is_canonical(self, ref: BlockRef) -> bool:
         """Whether the block at ``ref.height`` still has ``ref.hash``."""
 
-    async def holdings(self, accounts: Sequence[Account], at: BlockRef) -> dict[Account, int]:
-        """What every account held after block ``at``: total, or an error (HistoryUnavailable where pruned)."""
+    async def holdings(self, accounts: Sequence[Account], at: BlockRef) -> Holdings:
+        """What every account held after block ``at``, by quorum: total, or an error (HistoryUnavailable if pruned)."""
+
+    async def prove(self, accounts: Sequence[Account], at: BlockRef) -> dict[Account, int]:
+        """Units of those accounts whose holding after block ``at`` could be proved, against a header agreed by quorum.
+
+        EVM: eth_getProof (EIP-1186) against the state root. Bitcoin: the UTXO set of an endpoint marked
+        ``own`` on headers with re-checked proof of work. What cannot be proved is left out.
+        """
+
+    async def sequences(self, locators: Sequence[str], at: BlockRef) -> dict[str, int]:
+        """The chain's own counter of each locator after block ``at`` (EVM: the nonce); empty on UTXO chains."""
+
+    async def locate(self, account: Account, at: BlockRef) -> tuple[str, ...]:
+        """Transactions of block ``at`` that changed this account, where a node can trace; empty where none can."""
+
+    async def witnesses(self, after: BlockRef, watch: Watch) -> tuple[Witness, ...]:
+        """Blocks on top of ``after`` that too few endpoints showed at the last ``read_next``, each at most once."""
+
+    def faults(self) -> tuple[Fault, ...]:
+        """The endpoints' faults found since the last call."""
+
+    def quarantined(self) -> Mapping[str, str]:
+        """Endpoints that are not asked any more, and why."""
 
     async def open_at(self, locators: Sequence[str], at: BlockRef) -> Opening:
         """Holdings and coins of all assets of these locators after block ``at``."""

@@ -6,6 +6,7 @@
     ├─ BadAnswer               an answer that cannot be true: next endpoint, never retried
     │  └─ HistoryUnavailable   the node no longer (or not yet) has what was asked: never a zero
     ├─ Disagreement            endpoints differ at one block: the read fails and alerts
+    ├─ QuorumLost              too few endpoints answer: what they say is not enough to be believed
     ├─ Reorganised             the block asked for is not on the chain any more: rewind
     ├─ WrongChain              an endpoint of another chain: configuration error at start,
     │                          quarantine while running
@@ -49,6 +50,10 @@ class HistoryUnavailable(BadAnswer):
 
 class Disagreement(ChainError):
     """Endpoints give different answers about one and the same block."""
+
+
+class QuorumLost(ChainError):
+    """Fewer endpoints answered than must agree."""
 
 
 class Reorganised(ChainError):

@@ -95,7 +95,8 @@ class Leg:
 
     Account chains know both ends; a UTXO chain knows only one end of each leg (an input has a
     source, an output a destination). ``units`` > 0. ``fee`` legs have a source on account chains
-    and neither end on UTXO chains.
+    and neither end on UTXO chains. ``wrap``: one side of changing the native asset into its
+    wrapped token or back, one to one, at the token's contract; the other side is in the same transaction.
     """
 
     index: int
@@ -104,6 +105,7 @@ class Leg:
     source: str | None
     destination: str | None
     fee: bool = False
+    wrap: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,8 @@ class Transaction:
     of a transaction that spends our coins are not ours. ``txid`` is "" for what a block does by
     itself without one: rewards and validator withdrawals on account chains (a coinbase has a
     txid). ``succeeded`` is False for a reverted transaction.
-    ``parties``: lower-case display facts for evidence, e.g. {"to": "0x…", "nonce": "7"}.
+    ``steps``: by how much the transaction advances the sequence (EVM: nonce) of watched locators;
+    empty on UTXO chains, whose sequence is the set of their coins. ``parties``: lower-case display facts for evidence, e.g. {"to": "0x…", "nonce": "7"}.
     """
 
     txid: str
@@ -127,6 +130,7 @@ class Transaction:
     signers: frozenset[str] = frozenset()
     foreign_inputs: int = 0
     succeeded: bool = True
+    steps: Mapping[str, int] = field(default_factory=dict)
     parties: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -156,12 +160,67 @@ class Opening:
     """What accounts held at one block, at which porwatch starts to follow them.
 
     ``holdings`` names every account asked for (zero included); ``coins`` the unspent outputs
-    behind them on UTXO chains, empty elsewhere.
+    behind them on UTXO chains, empty elsewhere; ``sequences`` the chain's own counter of each
+    locator (EVM: the nonce), empty on UTXO chains.
     """
 
     at: BlockRef
     holdings: Mapping[Account, int]
     coins: tuple[Coin, ...] = ()
+    sequences: Mapping[str, int] = field(default_factory=dict)
+
+
+class Evidence(StrEnum):
+    """How well a holding is known. Claimed and stated never count as verified."""
+
+    PROVED = "proved"
+    AGREED = "agreed"
+    CLAIMED = "claimed"
+    STATED = "stated"
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What accounts held after block ``at``, and which endpoints said so.
+
+    ``units`` names every account asked for, zero included. ``coins``: the unspent outputs behind
+    them on UTXO chains, None on account chains.
+    """
+
+    at: BlockRef
+    units: Mapping[Account, int]
+    endpoints: tuple[str, ...]
+    coins: tuple[Coin, ...] | None = None
+
+    @property
+    def evidence(self) -> Evidence:
+        """Agreed by two endpoints or more, claimed by one."""
+        return Evidence.AGREED if len(self.endpoints) > 1 else Evidence.CLAIMED
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """A block on top of ``after`` that fewer endpoints show than must agree: good enough to raise a case, no more."""
+
+    block: Block
+    endpoints: tuple[str, ...]
+    needed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An answer of an endpoint that is provably false, or that a quorum contradicts.
+
+    ``kind`` is one word a person can look up (header_hash, receipts_root, balance, …); ``evidence``
+    what was asked and answered, and what refutes it, as JSON text values: enough for its operator
+    to see for himself.
+    """
+
+    chain: str
+    endpoint: str
+    kind: str
+    detail: str
+    evidence: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

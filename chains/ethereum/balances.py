@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from chains.core.errors import BadAnswer, NodeError
@@ -10,9 +11,8 @@ from chains.core.hex import data, quantity
 from chains.core.rpc import Calls
 from chains.core.values import Account, BlockRef
 from chains.ethereum.nodes import explain
+from chains.ethereum.profiles import Profile, question
 
-#: balanceOf(address), followed by the address in 32 bytes (EIP-20).
-_BALANCE_OF = "0x70a08231" + "0" * 24
 #: Bounds the memory of one read; each part is split further into the batches that the client sends.
 _PART = 50_000
 
@@ -29,14 +29,17 @@ class BalanceReader(Protocol):
 
 
 class BatchReader:
-    """Raw JSON-RPC batches of eth_getBalance and balanceOf, each pinned to the block's hash (EIP-1898).
+    """Raw JSON-RPC batches of eth_getBalance and balanceOf or sharesOf, each pinned to the block's hash (EIP-1898).
 
-    ``native``: the native asset. ``contracts``: by token.
+    ``native``: the native asset. ``contracts``: by token. ``profiles``: of the tokens that are not plain.
     """
 
-    def __init__(self, native: str, contracts: Mapping[str, str]) -> None:
+    def __init__(
+        self, native: str, contracts: Mapping[str, str], profiles: Mapping[str, Profile] = MappingProxyType({})
+    ) -> None:
         self._native = native
         self._contracts = contracts
+        self._questions = {asset: question(profiles.get(asset, "plain")) for asset in contracts}
 
     async def read(self, one: Calls, accounts: Sequence[Account], at: BlockRef) -> dict[Account, int]:
         held: dict[Account, int] = {}
@@ -61,13 +64,14 @@ class BatchReader:
     def _call(self, account: Account, block: dict[str, Any]) -> tuple[str, list[Any]]:
         if account.asset == self._native:
             return "eth_getBalance", [account.locator, block]
-        call = {"to": self._contracts[account.asset], "data": _BALANCE_OF + account.locator[2:]}
+        call = {"to": self._contracts[account.asset], "data": self._questions[account.asset].call + account.locator[2:]}
         return "eth_call", [call, block]
 
     def _units(self, account: Account, answer: Any) -> int:
         if account.asset == self._native:
             return quantity(answer, f"the balance of {account.locator}")
+        name = self._questions[account.asset].name
         if answer == "0x":
             contract = self._contracts[account.asset]
-            raise BadAnswer(f"{account.asset}: there is no token at {contract}: balanceOf gave nothing")
-        return int(data(answer, f"balanceOf({account.locator}) of {account.asset}", 32), 16)
+            raise BadAnswer(f"{account.asset}: there is no token at {contract}: {name} gave nothing")
+        return int(data(answer, f"{name}({account.locator}) of {account.asset}", 32), 16)

@@ -48,9 +48,9 @@ class EvmChain:
         self._scale = scale
         self._rpc = rpc
         self._nodes = Nodes(rpc)
-        extractor = Extractor(name, Assets(settings.native, by_contract, scale))
+        extractor = Extractor(name, Assets(settings.native, by_contract, scale, settings.profiles()))
         self._reader = BlockReader(name, self._nodes, extractor, list(by_contract))
-        self._balances: BalanceReader = BatchReader(settings.native, contracts)
+        self._balances: BalanceReader = BatchReader(settings.native, contracts, settings.profiles())
         hints = [endpoint.url for endpoint in settings.endpoints if endpoint.hint_only and endpoint.url is not None]
         self._hints = HeadHints(hints, poll_seconds=POLL_SECONDS)
         self._wrong: set[str] = set()

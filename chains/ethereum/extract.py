@@ -7,18 +7,17 @@ units of the asset as the books count it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from chains.core.hex import data
 from chains.core.values import Account, Leg, Movement, Transaction, TransactionKind
 from chains.ethereum import blocks
 from chains.ethereum.address import spell_cached
 from chains.ethereum.blocks import Json, RawBlock, Sent
+from chains.ethereum.profiles import Profile, transferred
 from chains.ethereum.transfers import Transfer
 from chains.ethereum.watch import AddressWatch
 
-#: keccak of Transfer(address,address,uint256) (EIP-20). The address that logs it decides what it means.
-TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 UNSEEN_INTERNAL = "internal transfers are not traced by this node: the residual catches them"
 
 Traced = Mapping[int, Iterable[Transfer]]
@@ -28,12 +27,14 @@ Traced = Mapping[int, Iterable[Transfer]]
 class Assets:
     """What a chain counts: the native asset and the tokens, by lower-case contract.
 
-    ``scale`` is the factor from units on this chain to units of the asset.
+    ``scale`` is the factor from units on this chain to units of the asset; ``profiles``: of the tokens
+    that are not plain, by asset.
     """
 
     native: str
     tokens: Mapping[str, str]
     scale: Mapping[str, int]
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class _Part:
     source: str | None
     destination: str | None
     fee: bool = False
+    wrap: bool = False
 
 
 class Extractor:
@@ -104,7 +106,7 @@ class Extractor:
         if not ours and not parts:
             return None
         succeeded = blocks.succeeded(receipt)
-        kept = parts if succeeded else []
+        kept = self._both_sides(parts) if succeeded else []
         if sent.minted and ours:
             kept = [self._native(None, sent.sender, sent.minted), *kept]
         if ours:
@@ -123,6 +125,17 @@ class Extractor:
             parties=_parties(sent, receipt),
         )
 
+    def _both_sides(self, parts: list[_Part]) -> list[_Part]:
+        """Only what has its other side in this transaction is a wrap: as much of the native asset, the other way."""
+        sides = [(part.asset, part.units, part.source, part.destination) for part in parts]
+        wraps: set[int] = set()
+        for n, part in enumerate(parts):
+            if part.wrap:
+                back = (self._assets.native, part.units, part.destination, part.source)
+                other = next((m for m, side in enumerate(sides) if side == back and m not in wraps), n)
+                wraps |= {n, other} if other != n else set()
+        return [part if part.wrap == (n in wraps) else replace(part, wrap=n in wraps) for n, part in enumerate(parts)]
+
     def _moved(self, sent: Sent, receipt: Json, traced: Traced | None) -> Iterator[_Part]:
         if traced is not None:
             for transfer in traced.get(sent.position, ()):
@@ -136,28 +149,16 @@ class Extractor:
     def _token(self, log: Json, watch: AddressWatch) -> _Part | None:
         """A transfer of an allow-listed token from or to a watched account, or None.
 
-        Both the contract and the topic must be right: anyone can log a Transfer that names our
-        wallet, and with a fourth topic it is an ERC-721 token's (a number there, no amount).
+        Both the contract and the event must be right: anyone can log a Transfer that names our wallet.
         """
         contract = log.get("address")
         asset = self._assets.tokens.get(contract.lower()) if isinstance(contract, str) else None
-        if asset is None:
+        if asset is None or not isinstance(contract, str):
             return None
-        topics = log["topics"]
-        if len(topics) != 3:
+        told = transferred(self._assets.profiles.get(asset, "plain"), contract.lower(), log)
+        if told is None or (told.source not in watch and told.destination not in watch):
             return None
-        event, source, destination = (data(topic, "log.topic", 32) for topic in topics)
-        if event != TRANSFER:
-            return None
-        # An address stands in the low 20 bytes of its topic.
-        source, destination = "0x" + source[26:], "0x" + destination[26:]
-        if source not in watch and destination not in watch:
-            return None
-        text = log.get("data")
-        if not isinstance(text, str) or len(text) != 66:
-            return None
-        units = int(data(text, "log.data", 32), 16) * self._assets.scale[asset]
-        return _Part(asset, units, source, destination)
+        return _Part(asset, told.units * self._assets.scale[asset], told.source, told.destination, wrap=told.wraps)
 
     def _by_the_block(self, block: RawBlock, receipts: Mapping[int, Json], watch: AddressWatch) -> list[Transaction]:
         """Rewards and withdrawals: one transaction of each kind, without an id; movements are numbered through both."""
@@ -196,7 +197,7 @@ class Extractor:
 
 def _legs(parts: Iterable[_Part]) -> tuple[Leg, ...]:
     return tuple(
-        Leg(n, part.asset, part.units, _spelled(part.source), _spelled(part.destination), part.fee)
+        Leg(n, part.asset, part.units, _spelled(part.source), _spelled(part.destination), part.fee, part.wrap)
         for n, part in enumerate(parts)
     )
 

@@ -24,8 +24,9 @@ from chains.ethereum.blocks import (
     full_block,
     header_at,
 )
-from chains.ethereum.extract import TRANSFER, UNSEEN_INTERNAL, Extractor, Traced
+from chains.ethereum.extract import UNSEEN_INTERNAL, Extractor, Traced
 from chains.ethereum.nodes import Nodes, Offers, lacks_method
+from chains.ethereum.profiles import TOPICS
 from chains.ethereum.watch import AddressWatch
 
 T = TypeVar("T")
@@ -224,7 +225,8 @@ class BlockReader:
         if not self._contracts:
             return []
         # The contracts keep the answer small; who is meant is matched here, whatever the number of wallets.
-        return [("eth_getLogs", [{"blockHash": block.ref.hash, "address": self._contracts, "topics": [TRANSFER]}])]
+        wanted = {"blockHash": block.ref.hash, "address": self._contracts, "topics": [list(TOPICS)]}
+        return [("eth_getLogs", [wanted])]
 
     def _checked(self, offers: Offers, block: RawBlock, answers: list[Any]) -> _Details | Offers:
         """What the answers hold; where they say that a method is not offered, what is left to try."""

@@ -9,16 +9,25 @@ from pydantic import Field, field_validator, model_validator
 
 from chains.core.settings import ChainSettings, Strict
 from chains.ethereum.address import canonical_address
+from chains.ethereum.profiles import Profile
 
 #: Ether and the native coin of every EVM chain count in wei.
 NATIVE_DECIMALS = 18
 
 
 class Token(Strict):
-    """One ERC-20 token. ``decimals``: its own on this chain; default the asset's. Checked on chain."""
+    """One ERC-20 token. ``decimals``: its own on this chain; default the asset's. Checked on chain.
+
+    ``profile``: how its contract tells what it does. ``plain``: Transfer events and balanceOf (EIP-20).
+    ``shares``: a rebasing token such as stETH, counted in shares (TransferShares, SharesBurnt, sharesOf);
+    every amount of the asset, in the books too, is then in shares: a rebase moves nothing, and shares that
+    go without an event are a residual. ``wrapped``: the native asset one to one, as WETH9 (Deposit and
+    Withdrawal beside Transfer).
+    """
 
     contract: str
     decimals: Annotated[int | None, Field(ge=0, le=77)] = None
+    profile: Profile = "plain"
 
     @field_validator("contract")
     @classmethod
@@ -51,6 +60,10 @@ class Settings(ChainSettings):
 
     def tokens_by_asset(self) -> dict[str, str]:
         return {asset: token.contract for asset, token in self.tokens.items()}
+
+    def profiles(self) -> dict[str, Profile]:
+        """How each token tells what it does, by asset."""
+        return {asset: token.profile for asset, token in self.tokens.items()}
 
     def token_decimals(self, asset: str, decimals: Mapping[str, int]) -> int:
         """Decimals of a token on this chain: its own where given, else the asset's."""

@@ -8,7 +8,7 @@ is optimal for intervals. Of those that end together, the one that fits fewest o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chains.core.values import Transaction, TransactionKind
@@ -109,11 +109,12 @@ def _judge(
     touched = {m.account.locator: owners[m.account.locator] for m in transaction.movements}
     tiers = {wallet.name: wallet.tier for wallet in touched.values()}
     fee = sum(flow.units for flow in flows if flow.part is Part.FEE)
+    wraps = {leg.index for leg in transaction.legs if leg.wrap}
     reasons: dict[int, Attribution] = {}
     for sink in _sinks(flows):
         approval, note = book.take(sink, transaction.txid, sighting, fee)
         for flow in sink:
-            reason = _reason(flow, approval, tiers[flow.wallet], rules)
+            reason = _reason(approval, tiers[flow.wallet], rules, _kept_as(flow, wraps))
             explained = reason is not Reason.UNEXPLAINED
             reasons[flow.index] = Attribution(
                 flow, reason, "" if approval is None else approval.id, "" if explained else note
@@ -131,7 +132,7 @@ def _judge(
             reason = Reason.UNEXPLAINED if flow.wallet in bad else Reason.FEE
             reasons[flow.index] = Attribution(flow, reason, "" if signature is None else signature.id)
         elif flow.direction is Direction.IN:
-            reasons[flow.index] = Attribution(flow, _income(flow, transaction, flows))
+            reasons[flow.index] = Attribution(flow, _income(flow, transaction, flows, wraps))
     names = {locator: wallet.name for locator, wallet in touched.items()}
     return Judgement(transaction, sighting, tuple(reasons[flow.index] for flow in flows), names, cold)
 
@@ -145,11 +146,18 @@ def _sinks(flows: tuple[Flow, ...]) -> list[list[Flow]]:
     return [groups[sink] for sink in sorted(groups)]
 
 
-def _reason(flow: Flow, approval: Approval | None, tier: Tier, rules: Rules) -> Reason:
-    cold = tier is Tier.COLD
+def _kept_as(flow: Flow, wraps: Collection[int]) -> Reason | None:
+    """How what left is still ours: in another own wallet, or in another form. None: it is not."""
     if flow.part is Part.OWN:
+        return Reason.INTERNAL
+    return Reason.WRAP if flow.sink in wraps else None
+
+
+def _reason(approval: Approval | None, tier: Tier, rules: Rules, kept: Reason | None) -> Reason:
+    cold = tier is Tier.COLD
+    if kept is not None:
         allowed = approval is not None or not (cold and rules.cold_needs_approval)
-        return Reason.INTERNAL if allowed else Reason.UNEXPLAINED
+        return kept if allowed else Reason.UNEXPLAINED
     if approval is not None:
         return Reason.APPROVED
     if not cold and not rules.approvals_configured:
@@ -164,10 +172,12 @@ def _signing_explained(reasons: Mapping[int, Attribution], rules: Rules) -> bool
         return False
     if any(a.approval for a in judged):
         return True
-    return not rules.cold_needs_approval and any(a.reason is Reason.INTERNAL for a in judged)
+    return not rules.cold_needs_approval and any(a.reason in (Reason.INTERNAL, Reason.WRAP) for a in judged)
 
 
-def _income(flow: Flow, transaction: Transaction, flows: tuple[Flow, ...]) -> Reason:
+def _income(flow: Flow, transaction: Transaction, flows: tuple[Flow, ...], wraps: Collection[int]) -> Reason:
+    if flow.sink in wraps:
+        return Reason.WRAP
     if flow.part is Part.CHANGE:
         return Reason.CHANGE
     if transaction.kind is TransactionKind.REWARD:

@@ -28,6 +28,10 @@ CHAIN_KEYS = {
     "tokens": "ERC-20 tokens by asset; the asset is a name under assets.",
     "contract": "Address of the token's contract.",
     "decimals": "Decimals of the token on this chain. Default: the asset's. Checked on chain.",
+    "profile": (
+        "How the contract tells what it does: plain (EIP-20); shares (rebasing, as stETH: every amount of the asset, "
+        "in the books too, is in shares); wrapped (the native asset one to one, as WETH9)."
+    ),
     "name": "Name of the endpoint in metrics. Default: its place in the list.",
     "own": "Whether the node is run by the exchange itself.",
     "url": "http:// or https:// without credentials; ws:// or wss:// only wakes porwatch up.",

@@ -12,6 +12,7 @@ from datetime import datetime
 from hashlib import sha256
 
 from sqlalchemy import Connection, insert, select
+from sqlalchemy.exc import DBAPIError
 
 from monitor.ledger import schema
 from monitor.ledger.encode import Json, canonical, parse
@@ -94,12 +95,16 @@ def verified(connection: Connection) -> Iterator[Entry]:
     Raises JournalError at the first that differs.
     """
     seq, previous = 0, GENESIS
-    for entry in entries(connection):
-        if entry.seq != seq + 1:
-            raise JournalError(f"record {seq + 1} is missing: the next one is {entry.seq}")
-        if entry.previous != previous:
-            raise JournalError(f"record {entry.seq} does not follow record {seq}: its previous hash differs")
-        if entry.hash != entry_hash(entry.seq, entry.at, entry.kind, entry.body, entry.previous):
-            raise JournalError(f"record {entry.seq} ({entry.kind}) was changed: its hash differs")
-        yield entry
-        seq, previous = entry.seq, entry.hash
+    try:
+        for entry in entries(connection):
+            if entry.seq != seq + 1:
+                raise JournalError(f"record {seq + 1} is missing: the next one is {entry.seq}")
+            if entry.previous != previous:
+                raise JournalError(f"record {entry.seq} does not follow record {seq}: its previous hash differs")
+            if entry.hash != entry_hash(entry.seq, entry.at, entry.kind, entry.body, entry.previous):
+                raise JournalError(f"record {entry.seq} ({entry.kind}) was changed: its hash differs")
+            yield entry
+            seq, previous = entry.seq, entry.hash
+    except (DBAPIError, OverflowError) as error:
+        # text that is no UTF-8, or a time beyond any calendar: written by no porwatch
+        raise JournalError(f"a record after record {seq} cannot be read: {error}") from error

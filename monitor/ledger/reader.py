@@ -69,6 +69,24 @@ def newest_seen(connection: Connection, chain: str, by: datetime, up_to: int) ->
     return None if row is None else BlockRef(row.chain, row.height, row.hash, row.parent, row.time)
 
 
+def is_followed(connection: Connection, at: BlockRef) -> bool:
+    """Whether this very block is among the stored headers."""
+    columns = schema.header.c
+    row = connection.execute(select(columns.hash).where(columns.chain == at.chain, columns.height == at.height)).first()
+    return row is not None and row.hash == at.hash
+
+
+def residuals_booked(connection: Connection, chain: str, height: int) -> int:
+    """How many times residuals have been booked at one block."""
+    columns = schema.movement.c
+    rows = connection.execute(
+        select(columns.txid)
+        .where(columns.chain == chain, columns.height == height, columns.kind == "residual")
+        .distinct()
+    )
+    return len(rows.all())
+
+
 def watched(connection: Connection, chain: str) -> dict[str, Watched]:
     """The followed locators of a chain with their wallet and the height of their opening."""
     columns = schema.watched.c
@@ -109,6 +127,49 @@ def accounts_at(connection: Connection, chain: str, height: int) -> dict[tuple[s
     for row in movements_above(connection, chain, height):
         held[row.locator, row.asset] = held.get((row.locator, row.asset), 0) - row.delta
     return held
+
+
+def units_at(
+    connection: Connection, chain: str, accounts: Collection[tuple[str, str]], height: int
+) -> dict[tuple[str, str], int]:
+    """Units of these (locator, asset) accounts after block ``height``; zero for one that never held anything."""
+    wanted = set(accounts)
+    held = dict.fromkeys(wanted, 0)
+    columns = schema.account.c
+    for batch in chunks({locator for locator, _ in wanted}):
+        rows = connection.execute(select(schema.account).where(columns.chain == chain, columns.locator.in_(batch)))
+        held.update({(r.locator, r.asset): r.units for r in rows if (r.locator, r.asset) in wanted})
+    for row in movements_above(connection, chain, height):
+        if (row.locator, row.asset) in wanted:
+            held[row.locator, row.asset] -= row.delta
+    return held
+
+
+def sequences_at(connection: Connection, chain: str, locators: Collection[str], height: int) -> dict[str, int]:
+    """The counters of those of these locators that have one, after block ``height``."""
+    found: dict[str, int] = {}
+    counters, steps = schema.sequence.c, schema.step.c
+    for batch in chunks(locators):
+        rows = connection.execute(
+            select(counters.locator, counters.value).where(counters.chain == chain, counters.locator.in_(batch))
+        )
+        found.update({row.locator: row.value for row in rows})
+    above = connection.execute(select(steps.locator, steps.steps).where(steps.chain == chain, steps.height > height))
+    for row in above:
+        if row.locator in found:
+            found[row.locator] -= row.steps
+    return found
+
+
+def steps_above(connection: Connection, chain: str, height: int) -> list[tuple[str, int]]:
+    """Steps of counters in the blocks above a height."""
+    steps = schema.step.c
+    rows = connection.execute(
+        select(steps.locator, steps.steps)
+        .where(steps.chain == chain, steps.height > height)
+        .order_by(steps.height, steps.locator)
+    )
+    return [(row.locator, row.steps) for row in rows]
 
 
 def movements_above(connection: Connection, chain: str, height: int) -> list[Any]:

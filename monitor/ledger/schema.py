@@ -6,7 +6,7 @@ The journal is the truth. STATE tables are rebuilt from it, row for row; the ope
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text
 
 from monitor.ledger.types import Moment, Units
 
@@ -96,6 +96,25 @@ flow = Table(
     Column("fee", Units, nullable=True),
     Index("flow_open", "chain", "destination", "asset", "reason"),
     Index("flow_approval", "approval"),
+)
+
+#: the chain's own counter of a locator (EVM: its nonce) after the cursor's block, as the movements explain it
+sequence = Table(
+    "sequence",
+    metadata,
+    Column("chain", Text, primary_key=True),
+    Column("locator", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+#: by how much each block advanced a counter
+step = Table(
+    "step",
+    metadata,
+    Column("chain", Text, primary_key=True),
+    Column("height", Integer, primary_key=True),
+    Column("locator", Text, primary_key=True),
+    Column("steps", BigInteger, nullable=False),
 )
 
 coin = Table(
@@ -207,4 +226,4 @@ feed = Table(
     Column("read_at", Moment, nullable=False),
 )
 
-STATE = (watched, account, total, movement, flow, coin, approval, cases, verdict)
+STATE = (watched, account, total, movement, flow, sequence, step, coin, approval, cases, verdict)

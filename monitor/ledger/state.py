@@ -64,6 +64,9 @@ def _opened(connection: Connection, body: Json, _at: datetime) -> None:
         connection.execute(insert(schema.watched), rows)
     _insert_accounts(connection, chain, body)
     _insert_coins(connection, chain, body["coins"])
+    for batch in chunks(body["sequences"].items()):
+        rows = [{"chain": chain, "locator": locator, "value": value} for locator, value in batch]
+        connection.execute(insert(schema.sequence), rows)
 
 
 def _insert_accounts(connection: Connection, chain: str, body: Json) -> None:
@@ -90,7 +93,7 @@ def _retired(connection: Connection, body: Json, _at: datetime) -> None:
         ).all()
         for row in rows:
             _add(connection, chain, row.wallet, row.locator, row.asset, -row.units)
-        for table in (schema.account, schema.watched, schema.coin):
+        for table in (schema.account, schema.watched, schema.coin, schema.sequence, schema.step):
             connection.execute(delete(table).where(table.c.chain == chain, table.c.locator.in_(batch)))
 
 
@@ -116,6 +119,8 @@ def _block(connection: Connection, body: Json, _at: datetime) -> None:
     for transaction in body["transactions"]:
         _insert_movements(connection, block, transaction)
         _insert_flows(connection, block, transaction)
+        for locator, count in transaction["steps"].items():
+            _add_step(connection, block["chain"], block["height"], locator, count)
 
 
 def _insert_movements(connection: Connection, block: Json, transaction: Json) -> None:
@@ -177,7 +182,9 @@ def _rewound(connection: Connection, body: Json, _at: datetime) -> None:
         connection.execute(
             update(schema.approval).where(rows.id.in_(batch), rows.state == "used").values(state="open", used_by="")
         )
-    for table in (schema.movement, schema.flow):
+    for locator, count in body["steps"]:
+        _add_sequence(connection, chain, locator, count)
+    for table in (schema.movement, schema.flow, schema.step):
         connection.execute(delete(table).where(table.c.chain == chain, table.c.height > height))
 
 
@@ -190,6 +197,12 @@ def _residual(connection: Connection, body: Json, _at: datetime) -> None:
     ]
     transaction = {"txid": body["txid"], "ordinal": 0, "kind": "residual", "movements": movements}
     _insert_movements(connection, block, transaction)
+
+
+def _gap(connection: Connection, body: Json, _at: datetime) -> None:
+    """What a counter differs from its steps, booked as steps, so that the next gap is a new one."""
+    for locator, count in body["locators"].items():
+        _add_step(connection, body["at"]["chain"], body["at"]["height"], locator, count)
 
 
 def _approval(connection: Connection, body: Json, _at: datetime) -> None:
@@ -300,6 +313,24 @@ def _add_total(connection: Connection, chain: str, wallet: str, asset: str, delt
         connection.execute(update(schema.total).where(*where).values(units=row.units + delta))
 
 
+def _add_step(connection: Connection, chain: str, height: int, locator: str, count: int) -> None:
+    steps = schema.step.c
+    where = (steps.chain == chain, steps.height == height, steps.locator == locator)
+    row = connection.execute(select(schema.step).where(*where)).first()
+    if row is None:
+        connection.execute(insert(schema.step).values(chain=chain, height=height, locator=locator, steps=count))
+    else:
+        connection.execute(update(schema.step).where(*where).values(steps=row.steps + count))
+    _add_sequence(connection, chain, locator, count)
+
+
+def _add_sequence(connection: Connection, chain: str, locator: str, count: int) -> None:
+    rows = schema.sequence.c
+    connection.execute(
+        update(schema.sequence).where(rows.chain == chain, rows.locator == locator).values(value=rows.value + count)
+    )
+
+
 def _insert_coins(connection: Connection, chain: str, coins: Iterable[list[str]]) -> None:
     for batch in chunks(coins):
         rows = [
@@ -323,6 +354,7 @@ _APPLY: dict[str, Callable[[Connection, Json, datetime], None]] = {
     "block": _block,
     "rewound": _rewound,
     "residual": _residual,
+    "gap": _gap,
     "approval": _approval,
     "cancelled": _cancelled,
     "refused": _no_effect,

@@ -235,7 +235,10 @@ def _engine(url: str, *, writer: bool) -> Engine:
 
 def _exclusive(path: Path) -> IO[str]:
     """A lock that the operating system drops with the process, however it ends."""
-    handle = path.with_name(path.name + ".lock").open("a+")
+    try:
+        handle = path.with_name(path.name + ".lock").open("a+")
+    except OSError as error:
+        raise LedgerError(f"store: {path} cannot be written: {error.strerror}") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

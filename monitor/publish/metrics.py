@@ -27,10 +27,10 @@ STAGES = ("follow", "cycle", "prove", "books", "deliver")
 
 #: what may move an asset in and out; those of the second pair concern the native asset only
 _MOVES = (
-    (Direction.IN, (Reason.DEPOSIT, Reason.CHANGE, Reason.INTERNAL, Reason.UNEXPLAINED)),
+    (Direction.IN, (Reason.DEPOSIT, Reason.CHANGE, Reason.INTERNAL, Reason.WRAP, Reason.UNEXPLAINED)),
     (
         Direction.OUT,
-        (Reason.APPROVED, Reason.CHANGE, Reason.INTERNAL, Reason.NOT_ATTRIBUTED, Reason.UNEXPLAINED),
+        (Reason.APPROVED, Reason.CHANGE, Reason.INTERNAL, Reason.WRAP, Reason.NOT_ATTRIBUTED, Reason.UNEXPLAINED),
     ),
 )
 _NATIVE_MOVES = ((Direction.IN, (Reason.REWARD, Reason.WITHDRAWAL)), (Direction.OUT, (Reason.FEE,)))

@@ -9,13 +9,15 @@ from sqlalchemy import Connection
 
 from monitor.ledger.store import Commit, commit
 from monitor.model import Attribution, Case
-from monitor.step import approvals, blocks, cases, measure, tables
+from monitor.step import approvals, blocks, cases, checks, measure, tables
 from monitor.step.observations import (
     Acted,
     ApprovalsRead,
     BlockSeen,
+    Checked,
     Configured,
     Due,
+    EndpointFault,
     FinalSeen,
     Measured,
     Observation,
@@ -23,6 +25,7 @@ from monitor.step.observations import (
     ReorgTooDeep,
     Rewound,
     TableRead,
+    Witnessed,
 )
 from monitor.step.setup import Setup
 
@@ -48,13 +51,22 @@ def take(connection: Connection, setup: Setup, observation: Observation, now: da
     return outcome
 
 
-def _plan(  # noqa: PLR0911  one line a kind of observation
+def _plan(  # noqa: C901, PLR0911  one line a kind of observation
     connection: Connection, setup: Setup, observation: Observation, now: datetime
 ) -> tuple[Commit, Outcome]:
     match observation:
         case BlockSeen():
             change, found, attributions = blocks.seen(connection, setup, observation, now)
             return change, Outcome(cases=found, attributions=attributions)
+        case Checked():
+            change, found = checks.checked(connection, setup, observation, now)
+            return change, Outcome(cases=found)
+        case Witnessed():
+            change, found = blocks.witnessed(connection, setup, observation, now)
+            return change, Outcome(cases=found)
+        case EndpointFault():
+            change, found = cases.fault(connection, setup, observation, now)
+            return change, Outcome(cases=found)
         case FinalSeen():
             return Commit(final=(observation.chain, observation.height)), Outcome()
         case Opened():

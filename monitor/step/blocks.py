@@ -7,16 +7,16 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from chains.core.values import BlockRef, Transaction
+from chains.core.values import Block, BlockRef
 from monitor import attribute, detect
 from monitor.ledger import reader
 from monitor.ledger.encode import Json, block_to_json
 from monitor.ledger.journal import Record
 from monitor.ledger.state import chunks
 from monitor.ledger.store import Advance, Commit
-from monitor.model import Attribution, Case, CaseState, Flow, Judgement, Sighting, rfc3339, utc
+from monitor.model import Attribution, Case, CaseState, Judgement, Sighting, rfc3339, utc
 from monitor.step.messages import case_messages, case_records
-from monitor.step.observations import BlockSeen, Configured, Opened, Rewound
+from monitor.step.observations import BlockSeen, Configured, Opened, Rewound, Witnessed
 from monitor.step.setup import HEARTBEAT_LATE, Setup
 
 #: locators in one opening record, so that no journal line grows without limit
@@ -46,6 +46,7 @@ def _opening_records(observation: Opened) -> Iterable[Record]:
             "wallets": dict(batch),
             "holdings": [line for locator, _ in batch for line in holdings.get(locator, [])],
             "coins": [line for locator, _ in batch for line in coins.get(locator, [])],
+            "sequences": {locator: opening.sequences[locator] for locator, _ in batch if locator in opening.sequences},
         }
         yield Record("opened", body)
 
@@ -68,27 +69,48 @@ def seen(
     advance = Advance(block.ref, block.ref.parent, observation.final_height)
     if not block.transactions:
         return Commit(advance=advance), (), ()
-    owners = setup.owners[block.ref.chain]
-    sighting = _sighting(setup, observation)
-    split = [(item, attribute.split(item, owners), sighting) for item in block.transactions]
-    approvals = reader.approvals_matching(
-        connection,
-        block.ref.chain,
-        {flow.destination for _, flows, _ in split for flow in flows if flow.direction == "out" and flow.destination},
-        {item.txid for item in block.transactions if item.signers},
-    )
-    judgements = attribute.explain(split, owners, approvals, setup.rules)
-    existing = reader.cases_by_id(
-        connection, detect.subject_ids(judgements, block.ref.chain, setup.natives[block.ref.chain])
-    )
-    found = detect.cases_of_block(judgements, _scene(connection, setup, observation, existing, split, now))
-    changed = tuple(case for case in found if existing.get(case.id) != case)
+    judgements, changed = _judged(connection, setup, block, _sighting(setup, observation), observation.noticed, now)
     change = Commit(
         records=(_block_record(block.ref, judgements, block.unseen), *case_records(changed)),
         advance=advance,
         messages=case_messages(changed, setup.receivers),
     )
     return change, changed, tuple(a for judgement in judgements for a in judgement.attributions)
+
+
+def witnessed(
+    connection: Connection, setup: Setup, observation: Witnessed, now: datetime
+) -> tuple[Commit, tuple[Case, ...]]:
+    """Raise the cases of a block that has no quorum yet, marked unconfirmed; nothing else changes.
+
+    What may wait for its approval waits for the quorum too.
+    """
+    witness, noticed = observation.witness, observation.noticed
+    _, found = _judged(connection, setup, witness.block, Sighting(noticed, noticed), noticed, now)
+    opened = [case for case in found if case.state is CaseState.OPEN and len(case.history) == 1]
+    changed = tuple(detect.unconfirmed(case, witness) for case in opened)
+    return Commit(records=case_records(changed), messages=case_messages(changed, setup.receivers)), changed
+
+
+def _judged(
+    connection: Connection, setup: Setup, block: Block, sighting: Sighting, noticed: datetime, now: datetime
+) -> tuple[tuple[Judgement, ...], tuple[Case, ...]]:
+    """The stages in their order: parts, reasons, cases; returns the judgements and the cases that changed."""
+    chain = block.ref.chain
+    owners = setup.owners[chain]
+    split = [(item, attribute.split(item, owners), sighting) for item in block.transactions]
+    approvals = reader.approvals_matching(
+        connection,
+        chain,
+        {flow.destination for _, flows, _ in split for flow in flows if flow.direction == "out" and flow.destination},
+        {item.txid for item in block.transactions if item.signers},
+    )
+    judgements = attribute.explain(split, owners, approvals, setup.rules)
+    existing = reader.cases_by_id(connection, detect.subject_ids(judgements, chain, setup.natives[chain]))
+    losing = any(flow.direction == "out" for _, flows, _ in split for flow in flows)
+    scene = _scene(connection, setup, block, existing, noticed, now, losing=losing)
+    found = detect.cases_of_block(judgements, scene)
+    return judgements, tuple(case for case in found if existing.get(case.id) != case)
 
 
 def _sighting(setup: Setup, observation: BlockSeen) -> Sighting:
@@ -103,13 +125,14 @@ def _sighting(setup: Setup, observation: BlockSeen) -> Sighting:
 def _scene(
     connection: Connection,
     setup: Setup,
-    observation: BlockSeen,
+    block: Block,
     existing: dict[str, Case],
-    split: Sequence[tuple[Transaction, tuple[Flow, ...], Sighting]],
+    noticed: datetime,
     now: datetime,
+    *,
+    losing: bool,
 ) -> detect.Scene:
-    ref = observation.block.ref
-    losing = any(flow.direction == "out" for _, flows, _ in split for flow in flows)
+    ref = block.ref
     balances: dict[tuple[str, str], int] = {}
     waiting: dict[tuple[str, str], int] = {}
     if losing:
@@ -122,7 +145,7 @@ def _scene(
         block=ref,
         native=setup.natives[ref.chain],
         now=now,
-        noticed=observation.noticed,
+        noticed=noticed,
         wallets=setup.wallets,
         balances=balances,
         waiting=waiting,
@@ -132,7 +155,7 @@ def _scene(
         decimals=setup.decimals,
         prices=setup.fresh_prices(now),
         blind=feed_blind(connection, now),
-        unseen=observation.block.unseen,
+        unseen=block.unseen,
     )
 
 
@@ -160,6 +183,7 @@ def _transaction(ordinal: int, judgement: Judgement) -> Json:
         "earliest": rfc3339(judgement.sighting.earliest),
         "latest": rfc3339(judgement.sighting.latest),
         "fee": str(judgement.fee),
+        "steps": dict(transaction.steps),
         "movements": [
             [m.index, m.account.locator, m.account.asset, judgement.owners[m.account.locator], str(m.delta), m.coin]
             for m in transaction.movements
@@ -208,6 +232,7 @@ def rewound(
             [row.txid, row.locator, row.asset, row.wallet, str(-row.delta), row.coin] for row in reversed(movements)
         ],
         "approvals": sorted({row.approval for row in flows if row.approval}),
+        "steps": [[locator, -count] for locator, count in reader.steps_above(connection, chain, to.height)],
     }
     records = [Record("rewound", body)]
     if retired:

@@ -13,7 +13,7 @@ from monitor.ledger.store import Commit
 from monitor.model import Case, CaseState, Tier
 from monitor.step.blocks import feed_blind
 from monitor.step.messages import case_messages, case_records
-from monitor.step.observations import Acted, ReorgTooDeep
+from monitor.step.observations import Acted, EndpointFault, ReorgTooDeep
 from monitor.step.setup import Setup
 
 
@@ -57,6 +57,18 @@ def too_deep(
     if reader.case(connection, case.id) is not None:
         return Commit(), ()
     return _commit(setup, (case,))
+
+
+def fault(
+    connection: Connection, setup: Setup, observation: EndpointFault, now: datetime
+) -> tuple[Commit, tuple[Case, ...]]:
+    """An endpoint's lie: one case an endpoint, every further kind of lie noted in it."""
+    fresh = detect.endpoint_lies(observation.fault, observation.file, quorum_holds=observation.quorum_holds, now=now)
+    stored = reader.case(connection, fresh.id)
+    if stored is None:
+        return _commit(setup, (fresh,))
+    changed = detect.another_fault(stored, observation.fault, quorum_holds=observation.quorum_holds, now=now)
+    return _commit(setup, (changed,)) if changed != stored else (Commit(), ())
 
 
 def _commit(setup: Setup, changed: tuple[Case, ...]) -> tuple[Commit, tuple[Case, ...]]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from chains.core.values import Account, Block, BlockRef, Opening
+from chains.core.values import Account, Block, BlockRef, Fault, Opening, Witness
 from monitor.model import Approval, Cancellation, Liability
 
 
@@ -37,6 +37,38 @@ class BlockSeen:
     noticed: datetime
     live: bool
     final_height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What some accounts held, and where counters stood, after one block: to be equal to the ledger there.
+
+    ``located``: transactions of that block which changed an account, where a node could tell.
+    """
+
+    at: BlockRef
+    holdings: Mapping[Account, int]
+    sequences: Mapping[str, int]
+    tier: str
+    located: Mapping[Account, tuple[str, ...]] = field(default_factory=dict)
+    unseen: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Witnessed:
+    """A block that too few endpoints show: judged for cases only, nothing is booked and no approval is used."""
+
+    witness: Witness
+    noticed: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointFault:
+    """An endpoint lied. ``file``: where its evidence was written; ``quorum_holds``: whether enough others remain."""
+
+    fault: Fault
+    file: str
+    quorum_holds: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +166,9 @@ Observation = (
     Opened
     | Configured
     | BlockSeen
+    | Checked
+    | Witnessed
+    | EndpointFault
     | FinalSeen
     | Rewound
     | ReorgTooDeep

@@ -12,8 +12,8 @@ from chains.core.rpc import Limits, Rpc
 from chains.core.settings import Endpoint
 from chains.core.values import BlockRef
 from chains.ethereum.chain import EvmChain
-from chains.ethereum.extract import TRANSFER
 from chains.ethereum.nodes import translate
+from chains.ethereum.profiles import TRANSFER
 from chains.ethereum.settings import Settings
 
 GWEI = 10**9

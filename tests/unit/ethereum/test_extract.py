@@ -12,7 +12,8 @@ from chains.core.errors import BadAnswer
 from chains.core.values import Leg, Transaction, TransactionKind
 from chains.ethereum.address import ZERO, canonical_address
 from chains.ethereum.blocks import check_receipts, full_block
-from chains.ethereum.extract import TRANSFER, Assets, Extractor
+from chains.ethereum.extract import Assets, Extractor
+from chains.ethereum.profiles import TRANSFER
 from chains.ethereum.transfers import from_call_trees
 from chains.ethereum.watch import AddressWatch
 from tests.unit.ethereum.shapes import (

@@ -9,7 +9,8 @@ import pytest
 from chains.core.errors import BadAnswer
 from chains.ethereum.address import canonical_address
 from chains.ethereum.blocks import RawBlock, Sent, check_receipts, header_ref
-from chains.ethereum.extract import TRANSFER, Assets, Extractor
+from chains.ethereum.extract import Assets, Extractor
+from chains.ethereum.profiles import TRANSFER
 from chains.ethereum.watch import AddressWatch
 
 

@@ -23,6 +23,8 @@ def upgrade() -> None:
     _create_journal()
     _create_movement()
     _create_outbox()
+    _create_sequence()
+    _create_step()
     _create_total()
     _create_verdict()
     _create_watched()
@@ -32,6 +34,8 @@ def downgrade() -> None:
     op.drop_table("watched")
     op.drop_table("verdict")
     op.drop_table("total")
+    op.drop_table("step")
+    op.drop_table("sequence")
     op.drop_table("outbox")
     op.drop_table("movement")
     op.drop_table("journal")
@@ -227,6 +231,27 @@ def _create_outbox() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("outbox_pending", "outbox", ["receiver", "sent_at", "id"])
+
+
+def _create_sequence() -> None:
+    op.create_table(
+        "sequence",
+        sa.Column("chain", sa.Text(), nullable=False),
+        sa.Column("locator", sa.Text(), nullable=False),
+        sa.Column("value", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("chain", "locator"),
+    )
+
+
+def _create_step() -> None:
+    op.create_table(
+        "step",
+        sa.Column("chain", sa.Text(), nullable=False),
+        sa.Column("height", sa.Integer(), nullable=False),
+        sa.Column("locator", sa.Text(), nullable=False),
+        sa.Column("steps", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("chain", "height", "locator"),
+    )
 
 
 def _create_total() -> None:
