@@ -7,13 +7,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from fractions import Fraction
+from typing import Any
 
 from chains.core.chain import Chain
 from chains.core.registry import open_kind
 from monitor.attribute import Rules
 from monitor.config.resolved import Config
+from monitor.completeness import Completeness
 from monitor.cycle import Cycles, Declared
 from monitor.detect import Grace
+from monitor.evidence import EvidenceFolder
 from monitor.follow import Follower
 from monitor.health import Health
 from monitor.inbox import Inbox
@@ -23,6 +26,7 @@ from monitor.publish.deliver import Receiver, receivers
 from monitor.step import Outcome
 from monitor.step.setup import SKEW, Setup
 from monitor.step.writer import Writer, utc_now
+from monitor.transition import Transition
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +70,35 @@ async def opened(config: Config) -> AsyncIterator[Monitor]:
         setup = _setup(config, tuple(receiver.name for receiver in told))
         writer = await stack.enter_async_context(Writer(ledger, setup, health))
         inbox = Inbox(config, setup, ledger, writer, health)
+        checks = {
+            name: Completeness(chain, ledger, writer, health, _cold(config, name)) for name, chain in chains.items()
+        }
+        evidence = EvidenceFolder(config.store_path, config.base)
         followers = {
             name: Follower(
                 chain=chain,
                 wallets=config.locators[name],
                 start=config.chains[name].start,
                 quorum=config.chains[name].needed_quorum(),
+                endpoints=sum(not endpoint.hint_only for endpoint in config.chains[name].endpoints),
                 ledger=ledger,
                 writer=writer,
                 health=health,
                 before_outflow=inbox.read_approvals,
+                checks=checks[name],
+                write_evidence=evidence.write,
             )
             for name, chain in chains.items()
         }
-        cycles = Cycles(chains, ledger, writer, health)
+        cycles = Cycles(
+            chains=chains,
+            ledger=ledger,
+            writer=writer,
+            health=health,
+            checks=checks,
+            reload=lambda name: followers[name].reload(),
+            prove_every=config.schedule.prove,
+        )
         yield Monitor(config, ledger, health, setup, writer, chains, followers, inbox, cycles, told)
 
 
@@ -89,7 +108,15 @@ def _connect(config: Config, name: str, health: Health) -> Chain:
     def observe(endpoint: str, outcome: str, seconds: float) -> None:
         health.observe_rpc(name, endpoint, outcome, seconds)
 
-    return open_kind(settings.kind).connect(name, settings, config.decimals, config.base, observe)
+    chain: Any = Transition(open_kind(settings.kind).connect(name, settings, config.decimals, config.base, observe))
+    return chain  # type: ignore[no-any-return]
+
+
+def _cold(config: Config, chain: str) -> tuple[str, ...]:
+    """The cold accounts that are checked after every block: the first ones in configured order, up to the limit."""
+    cold = {wallet.name for wallet in config.wallets if wallet.tier is Tier.COLD}
+    locators = [locator for locator, wallet in config.locators[chain].items() if wallet in cold]
+    return tuple(locators[: config.policy.cold_every_block])
 
 
 def _setup(config: Config, names: tuple[str, ...]) -> Setup:

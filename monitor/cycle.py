@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from chains.core.chain import Chain
 from chains.core.errors import BadAnswer, ChainError
-from chains.core.values import Account, BlockRef
+from chains.core.values import Account, BlockRef, Holdings
+from monitor.completeness import Completeness
 from monitor.health import Health
 from monitor.ledger import reader
 from monitor.ledger.store import Ledger
@@ -38,15 +39,20 @@ class Cycles:
     """Runs cycles, one at a time.
 
     ``unseen``: what could not be enumerated since the last anchor, by chain; ``anchored``: the
-    height up to which holdings were compared last, since this process started.
+    height up to which holdings were compared last, since this process started; ``checks``: by chain;
+    ``reload`` is told of a chain whose coins were put right; ``prove_every``: how often proofs are due.
     """
 
     chains: Mapping[str, Chain]
     ledger: Ledger
     writer: Writer
     health: Health
+    checks: Mapping[str, Completeness]
+    reload: Callable[[str], None]
+    prove_every: timedelta
     unseen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     anchored: dict[str, int] = field(default_factory=dict)
+    _proofs: dict[str, _Proof] = field(default_factory=dict)
     _holdings: dict[str, _Known] = field(default_factory=dict)
     _one: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -61,6 +67,7 @@ class Cycles:
                     kind=kind,
                     anchors=anchors,
                     holdings={r.chain: r.holdings for r in readings if r.holdings is not None},
+                    proved=self._proved(),
                     failures=failures,
                     as_of=await self._anchors_as_of(anchors, failures, declared.liabilities or ()),
                     liabilities=declared.liabilities,
@@ -69,13 +76,42 @@ class Cycles:
                 )
             )
             self.anchored |= {name: anchor.height for name, anchor in anchors.items() if name not in failures}
+        for chain in outcome.recoined:
+            self.reload(chain)
+        self._report("cycle", failures)
+        return outcome
+
+    async def prove(self) -> None:
+        """Ask for state proofs at the newest anchors; what is proved counts until the next ones are due."""
+        async with self._one:
+            failures = {}
+            for chain in self.chains.values():
+                try:
+                    await self._prove(chain)
+                except ChainError as error:
+                    log.warning("cannot prove holdings", extra={"chain": chain.name, "error": str(error)})
+                    failures[chain.name] = _reason(error)
+        self._report("prove", failures)
+
+    async def _prove(self, chain: Chain) -> None:
+        anchor = await self._anchor(chain)
+        accounts, _ = await asyncio.to_thread(self._accounts, chain)
+        proved = await chain.prove(accounts, anchor)
+        await self.checks[chain.name].compare(anchor, proved, {}, "final")
+        self._proofs[chain.name] = _Proof(utc_now(), frozenset(proved))
+
+    def _proved(self) -> dict[str, frozenset[Account]]:
+        """The accounts with a proof that is not older than two turns: one may be late, not missing."""
+        oldest = utc_now() - 2 * self.prove_every
+        return {name: proof.accounts for name, proof in self._proofs.items() if proof.at >= oldest}
+
+    def _report(self, stage: str, failures: Mapping[str, str]) -> None:
         now = utc_now()
         for chain in self.chains:
             if chain in failures:
-                self.health.problem("cycle", chain, failures[chain])
+                self.health.problem(stage, chain, failures[chain])
             else:
-                self.health.success("cycle", chain, now)
-        return outcome
+                self.health.success(stage, chain, now)
 
     async def _read(self, chain: Chain) -> _Reading:
         anchor: BlockRef | None = None
@@ -83,6 +119,10 @@ class Cycles:
             anchor = await self._anchor(chain)
             accounts, _ = await asyncio.to_thread(self._accounts, chain)
             holdings = await chain.holdings(accounts, anchor)
+            if chain.account_based:
+                await self.checks[chain.name].settle(anchor, holdings.units, self.anchored.get(chain.name, 0))
+                sequences = await chain.sequences([a.locator for a in accounts if a.asset == chain.assets[0]], anchor)
+                await self.checks[chain.name].compare(anchor, {}, sequences, "final")
         except ChainError as error:
             log.warning("cannot read holdings", extra={"chain": chain.name, "error": str(error)})
             return _Reading(chain.name, anchor, None, _reason(error))
@@ -151,14 +191,22 @@ class _Known:
 
     at: BlockRef
     accounts: int
-    holdings: Mapping[Account, int]
+    holdings: Holdings
+
+
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    """When accounts of a chain were proved, and which."""
+
+    at: datetime
+    accounts: frozenset[Account]
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
     chain: str
     anchor: BlockRef | None
-    holdings: Mapping[Account, int] | None
+    holdings: Holdings | None
     failure: str
 
 

@@ -14,6 +14,7 @@ from monitor.model import (
     Approval,
     Case,
     CaseState,
+    CoinChange,
     Destination,
     Event,
     Judgement,
@@ -384,6 +385,42 @@ def gap_cases(
             history=(Event(now, "opened", SYSTEM, "the chain's own counter moved by more than what was seen"),),
         )
         for name, lines in groups.items()
+    )
+
+
+def coin_cases(
+    change: CoinChange, owners: Mapping[str, Mapping[str, Wallet]], residuals: Sequence[Residual], now: datetime
+) -> tuple[Case, ...]:
+    """One case for each wallet whose coins were exchanged for others of the same sum: a residual shows the rest."""
+    at = change.at
+    wallets = {
+        owners[at.chain][coin.locator].name: owners[at.chain][coin.locator]
+        for coin in (*change.appeared, *change.vanished)
+    }
+    shown = {residual.wallet for residual in residuals if residual.at == at}
+    asset = (*change.appeared, *change.vanished)[0].asset
+    return tuple(
+        Case(
+            id=case_id(at.chain, name, asset, "sequence_gap", at.hash),
+            rule="sequence_gap",
+            rules=("sequence_gap",),
+            severity=Severity.CRITICAL,
+            state=CaseState.OPEN,
+            opened_at=now,
+            chain=at.chain,
+            wallet=name,
+            tier=wallet.tier,
+            asset=asset,
+            block=at,
+            seen_at="final",
+            evidence={
+                "appeared": [c.id for c in change.appeared if owners[at.chain][c.locator] == wallet],
+                "vanished": [c.id for c in change.vanished if owners[at.chain][c.locator] == wallet],
+            },
+            history=(Event(now, "opened", SYSTEM, "the node's unspent coins are not the ones that were seen"),),
+        )
+        for name, wallet in wallets.items()
+        if name not in shown
     )
 
 

@@ -12,12 +12,22 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from chains.core.chain import Chain, Watch
-from chains.core.errors import BadAnswer, ChainError, Disagreement, Reorganised, WrongChain
-from chains.core.values import Block, BlockRef, Coin, Heads
+from chains.core.errors import BadAnswer, ChainError, Disagreement, QuorumLost, Reorganised, WrongChain
+from chains.core.values import Block, BlockRef, Coin, Fault, Heads
+from monitor.completeness import Completeness
 from monitor.health import Health
 from monitor.ledger import reader
 from monitor.ledger.store import Ledger
-from monitor.step.observations import BlockSeen, Configured, FinalSeen, Opened, ReorgTooDeep, Rewound
+from monitor.step.observations import (
+    BlockSeen,
+    Configured,
+    EndpointFault,
+    FinalSeen,
+    Opened,
+    ReorgTooDeep,
+    Rewound,
+    Witnessed,
+)
 from monitor.step.writer import Writer, utc_now
 
 log = logging.getLogger(__name__)
@@ -40,17 +50,20 @@ class Follower:
     """Follows one chain. ``wallets``: wallet name by configured locator; ``start``: first block to follow.
 
     ``before_outflow`` is awaited before a block with an outflow of ours is judged: it reads the
-    approvals to their end.
+    approvals to their end. ``write_evidence`` keeps an endpoint's lie and returns the file's name.
     """
 
     chain: Chain
     wallets: Mapping[str, str]
     start: int | None
     quorum: int
+    endpoints: int
     ledger: Ledger
     writer: Writer
     health: Health
     before_outflow: Callable[[], Awaitable[None]]
+    checks: Completeness
+    write_evidence: Callable[[Fault], str]
     clock: Callable[[], datetime] = utc_now
     _watch: Watch | None = None
     _cursor: BlockRef | None = None
@@ -59,6 +72,7 @@ class Follower:
     _identified: bool = False
     _at_head: datetime | None = None
     _unseen: dict[str, int] = field(default_factory=dict)
+    _reload: bool = False
 
     async def run(self) -> None:
         """Follow for ever. A chain's errors are shown, waited out and tried again; nothing is skipped."""
@@ -117,6 +131,9 @@ class Follower:
         self.health.solved("identify", self.chain.name)
         if self._watch is None:
             await self._open()
+        if self._reload:
+            await self._load()
+            self._reload = False
         while not await self._burst():
             heads = await self.chain.heads()
             self._note(heads)
@@ -136,10 +153,39 @@ class Follower:
             except Reorganised:
                 await self._rewind()
                 continue
+            except (QuorumLost, Disagreement):
+                # Quorum is asked of reads, never of alerts.
+                await self._hear_witnesses(cursor, watch, noticed)
+                raise
+            finally:
+                await self._report_faults()
             if block is None:
+                await self._hear_witnesses(cursor, watch, noticed)
                 return True
             await self._take(block, noticed)
         return False
+
+    async def _hear_witnesses(self, cursor: BlockRef, watch: Watch, noticed: datetime) -> None:
+        """A block that too few endpoints show raises its cases, unconfirmed; nothing is booked."""
+        for witness in await self.chain.witnesses(cursor, watch):
+            if any(m.delta < 0 for item in witness.block.transactions for m in item.movements):
+                await self.before_outflow()
+                await self.writer.take(Witnessed(witness, noticed))
+
+    async def _report_faults(self) -> None:
+        """Lies that were found on the way: kept as evidence, and a case an endpoint."""
+        name = self.chain.name
+        for fault in self.chain.faults():
+            log.error("endpoint lies", extra={"chain": name, "endpoint": fault.endpoint, "kind": fault.kind})
+            self.health.disagreements[name, fault.endpoint] += 1
+            file = await asyncio.to_thread(self.write_evidence, fault)
+            holds = self.endpoints - len(self.chain.quarantined()) >= self.quorum
+            await self.writer.take(EndpointFault(fault, file, holds))
+        self.health.quarantined[name] = tuple(self.chain.quarantined())
+
+    def reload(self) -> None:
+        """Take locators and coins from the ledger again before the next block."""
+        self._reload = True
 
     async def _take(self, block: Block, noticed: datetime) -> None:
         if any(m.delta < 0 for item in block.transactions for m in item.movements):
@@ -152,6 +198,7 @@ class Follower:
         self._position()[1].apply(block)
         self._cursor = block.ref
         self._unseen |= dict.fromkeys(block.unseen, block.ref.height)
+        await self.checks.after_block(block, live=live)
         self.health.heads[self.chain.name] = max(block.ref.height, self.health.heads.get(self.chain.name, 0))
 
     def _note(self, heads: Heads) -> None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
 
-from chains.core.values import BlockRef, Transaction
+from chains.core.values import BlockRef, Coin, Transaction
 
 
 class Tier(StrEnum):
@@ -317,6 +317,15 @@ class Residual:
     asset: str
     units: int
     at: BlockRef
+
+
+@dataclass(frozen=True, slots=True)
+class CoinChange:
+    """Coins that a node has and the ledger has not (appeared), and the reverse (vanished), after block ``at``."""
+
+    at: BlockRef
+    appeared: tuple[Coin, ...]
+    vanished: tuple[Coin, ...]
 
 
 def utc(timestamp: float) -> datetime:

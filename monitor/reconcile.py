@@ -6,22 +6,22 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from chains.core.values import Account, BlockRef
-from monitor.model import Liability, Owner, Position, Residual, Wallet
+from chains.core.values import Account, BlockRef, Coin
+from monitor.model import CoinChange, Liability, Owner, Position, Residual, Wallet
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
     """What customer wallets held of each asset on one chain after block ``at``.
 
-    ``units`` None: it could not be read, for ``reason``. ``verified``: whether the evidence is
-    better than claimed.
+    ``units`` None: it could not be read, for ``reason``. ``verified``: how much of them is known by
+    better evidence than one endpoint's claim.
     """
 
     chain: str
     at: BlockRef | None
     units: Mapping[str, int] | None
-    verified: bool
+    verified: Mapping[str, int]
     reason: str = ""
 
 
@@ -49,6 +49,19 @@ def residuals(
     if missing:
         raise KeyError(f"no holding was read for {missing[0]} and {len(missing) - 1} more")
     return tuple(found)
+
+
+def coin_change(
+    coins: Iterable[Coin], ledger: Iterable[Coin], compared: Collection[str], at: BlockRef
+) -> CoinChange | None:
+    """How two sets of unspent coins of the ``compared`` locators differ; None where they are the same."""
+    there = {coin.id: coin for coin in coins if coin.locator in compared}
+    here = {coin.id: coin for coin in ledger if coin.locator in compared}
+    if there == here:
+        return None
+    appeared = tuple(coin for key, coin in there.items() if here.get(key) != coin)
+    vanished = tuple(coin for key, coin in here.items() if there.get(key) != coin)
+    return CoinChange(at, appeared, vanished)
 
 
 def gaps(sequences: Mapping[str, int], ledger: Mapping[str, int]) -> dict[str, int]:
@@ -85,7 +98,7 @@ def position(asset: str, held: Iterable[Held], owed: Liability | None) -> Positi
             continue
         units = part.units.get(asset, 0)
         total += units
-        verified += units if part.verified else 0
+        verified += part.verified.get(asset, 0)
     return Position(
         asset=asset,
         held=None if reasons else total,

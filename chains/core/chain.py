@@ -57,6 +57,10 @@ class Chain(Protocol):
         """The configured name."""
 
     @property
+    def account_based(self) -> bool:
+        """Whether balances and counters of single accounts can be read at every block (not so on UTXO chains)."""
+
+    @property
     def assets(self) -> tuple[str, ...]:
         """The assets each locator is watched for: the native one first, then the tokens."""
 

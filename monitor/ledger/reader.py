@@ -70,10 +70,13 @@ def newest_seen(connection: Connection, chain: str, by: datetime, up_to: int) ->
 
 
 def is_followed(connection: Connection, at: BlockRef) -> bool:
-    """Whether this very block is among the stored headers."""
+    """Whether this very block is among the stored headers, or is final and lies below them."""
     columns = schema.header.c
     row = connection.execute(select(columns.hash).where(columns.chain == at.chain, columns.height == at.height)).first()
-    return row is not None and row.hash == at.hash
+    if row is not None:
+        return bool(row.hash == at.hash)
+    cursor = cursors(connection).get(at.chain)
+    return cursor is not None and at.height <= min(cursor.final_height, cursor.at.height)
 
 
 def residuals_booked(connection: Connection, chain: str, height: int) -> int:
@@ -91,7 +94,9 @@ def watched(connection: Connection, chain: str) -> dict[str, Watched]:
     """The followed locators of a chain with their wallet and the height of their opening."""
     columns = schema.watched.c
     rows = connection.execute(
-        select(columns.locator, columns.wallet, columns.opened_height).where(columns.chain == chain)
+        select(columns.locator, columns.wallet, columns.opened_height)
+        .where(columns.chain == chain)
+        .order_by(columns.locator)
     )
     return {r.locator: Watched(r.wallet, r.opened_height) for r in rows}
 
@@ -101,6 +106,17 @@ def coins(connection: Connection, chain: str) -> Iterator[Coin]:
     rows = connection.execute(select(schema.coin).where(schema.coin.c.chain == chain)).yield_per(_PAGE)
     for row in rows:
         yield Coin(row.coin, row.locator, row.asset, row.units)
+
+
+def coins_at(connection: Connection, chain: str, height: int) -> dict[str, Coin]:
+    """The unspent coins of a chain after block ``height``, by id."""
+    held = {coin.id: coin for coin in coins(connection, chain)}
+    for row in reversed(movements_above(connection, chain, height)):
+        if row.coin and row.delta > 0:
+            held.pop(row.coin, None)
+        elif row.coin:
+            held[row.coin] = Coin(row.coin, row.locator, row.asset, -row.delta)
+    return held
 
 
 def totals(connection: Connection) -> dict[tuple[str, str, str], int]:
@@ -193,13 +209,15 @@ def movements_above(connection: Connection, chain: str, height: int) -> list[Any
 def flows_above(connection: Connection, chain: str, height: int) -> list[Any]:
     """Rows of table flow above a height."""
     columns = schema.flow.c
-    return list(connection.execute(select(schema.flow).where(columns.chain == chain, columns.height > height)))
+    query = select(schema.flow).where(columns.chain == chain, columns.height > height)
+    return list(connection.execute(query.order_by(columns.height, columns.ordinal, columns.idx)))
 
 
 def flows_of(connection: Connection, chain: str, txid: str) -> list[Any]:
     """Rows of table flow of one transaction."""
     columns = schema.flow.c
-    return list(connection.execute(select(schema.flow).where(columns.chain == chain, columns.txid == txid)))
+    query = select(schema.flow).where(columns.chain == chain, columns.txid == txid)
+    return list(connection.execute(query.order_by(columns.height, columns.ordinal, columns.idx)))
 
 
 def unexplained_to(connection: Connection, chain: str, destination: str, asset: str) -> list[Any]:
@@ -214,7 +232,7 @@ def unexplained_to(connection: Connection, chain: str, destination: str, asset: 
                 columns.asset == asset,
                 columns.reason == "unexplained",
             )
-            .order_by(columns.earliest, columns.height, columns.idx)
+            .order_by(columns.earliest, columns.height, columns.ordinal, columns.idx)
         )
     )
 
@@ -272,7 +290,8 @@ def cases_of_transactions(connection: Connection, chain: str, txids: Collection[
     columns = schema.cases.c
     found: list[Case] = []
     for batch in chunks(sorted(txids)):
-        rows = connection.execute(select(columns.body).where(columns.chain == chain, columns.txid.in_(batch)))
+        query = select(columns.body).where(columns.chain == chain, columns.txid.in_(batch))
+        rows = connection.execute(query.order_by(columns.opened_at, columns.id))
         found.extend(case_from_json(parse(row.body)) for row in rows)
     return found
 
@@ -315,7 +334,9 @@ def approvals_matching(
     for column, wanted in ((columns.destination, destinations), (columns.txid, txids)):
         for batch in chunks(sorted(wanted)):
             rows = connection.execute(
-                select(schema.approval).where(columns.chain == chain, columns.state == "open", column.in_(batch))
+                select(schema.approval)
+                .where(columns.chain == chain, columns.state == "open", column.in_(batch))
+                .order_by(columns.id)
             )
             found.update({row.id: _approval(row) for row in rows})
     return list(found.values())

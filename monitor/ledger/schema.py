@@ -2,20 +2,22 @@
 
 The journal is the truth. STATE tables are rebuilt from it, row for row; the operational tables
 (cursor, header, outbox, feed) hold positions in the outside world and what is still to be sent.
+
+Text is compared byte by byte on either engine: where the migrations make a text column they say so.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text
+from sqlalchemy import Column, Identity, Index, MetaData, Table, Text
 
-from monitor.ledger.types import Moment, Units
+from monitor.ledger.types import Moment, Units, Whole
 
 metadata = MetaData()
 
 journal = Table(
     "journal",
     metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("seq", Whole, primary_key=True, autoincrement=False),
     Column("at", Moment, nullable=False),
     Column("kind", Text, nullable=False),
     Column("body", Text, nullable=False),
@@ -29,7 +31,7 @@ watched = Table(
     Column("chain", Text, primary_key=True),
     Column("locator", Text, primary_key=True),
     Column("wallet", Text, nullable=False),
-    Column("opened_height", Integer, nullable=False),
+    Column("opened_height", Whole, nullable=False),
     Column("opened_hash", Text, nullable=False),
 )
 
@@ -58,12 +60,12 @@ movement = Table(
     "movement",
     metadata,
     Column("chain", Text, primary_key=True),
-    Column("height", Integer, primary_key=True),
+    Column("height", Whole, primary_key=True),
     Column("txid", Text, primary_key=True),
-    Column("ordinal", Integer, primary_key=True),
-    Column("idx", Integer, primary_key=True),
+    Column("ordinal", Whole, primary_key=True),
+    Column("idx", Whole, primary_key=True),
     Column("block_hash", Text, nullable=False),
-    Column("block_time", Integer, nullable=False),
+    Column("block_time", Whole, nullable=False),
     Column("kind", Text, nullable=False),
     Column("locator", Text, nullable=False),
     Column("asset", Text, nullable=False),
@@ -76,17 +78,17 @@ flow = Table(
     "flow",
     metadata,
     Column("chain", Text, primary_key=True),
-    Column("height", Integer, primary_key=True),
+    Column("height", Whole, primary_key=True),
     Column("txid", Text, primary_key=True),
-    Column("ordinal", Integer, primary_key=True),
-    Column("idx", Integer, primary_key=True),
+    Column("ordinal", Whole, primary_key=True),
+    Column("idx", Whole, primary_key=True),
     Column("wallet", Text, nullable=False),
     Column("asset", Text, nullable=False),
     Column("part", Text, nullable=False),
     Column("direction", Text, nullable=False),
     Column("destination", Text, nullable=False),
     Column("receiver", Text, nullable=False),
-    Column("sink", Integer, nullable=False),
+    Column("sink", Whole, nullable=False),
     Column("units", Units, nullable=False),
     Column("reason", Text, nullable=False),
     Column("approval", Text, nullable=False),
@@ -104,7 +106,7 @@ sequence = Table(
     metadata,
     Column("chain", Text, primary_key=True),
     Column("locator", Text, primary_key=True),
-    Column("value", BigInteger, nullable=False),
+    Column("value", Whole, nullable=False),
 )
 
 #: by how much each block advanced a counter
@@ -112,9 +114,9 @@ step = Table(
     "step",
     metadata,
     Column("chain", Text, primary_key=True),
-    Column("height", Integer, primary_key=True),
+    Column("height", Whole, primary_key=True),
     Column("locator", Text, primary_key=True),
-    Column("steps", BigInteger, nullable=False),
+    Column("steps", Whole, nullable=False),
 )
 
 coin = Table(
@@ -172,7 +174,7 @@ cases = Table(
 verdict = Table(
     "verdict",
     metadata,
-    Column("cycle", Integer, primary_key=True, autoincrement=False),
+    Column("cycle", Whole, primary_key=True, autoincrement=False),
     Column("at", Moment, nullable=False),
     Column("kind", Text, nullable=False),
     Column("hash", Text, nullable=False),
@@ -183,11 +185,11 @@ cursor = Table(
     "cursor",
     metadata,
     Column("chain", Text, primary_key=True),
-    Column("height", Integer, nullable=False),
+    Column("height", Whole, nullable=False),
     Column("hash", Text, nullable=False),
     Column("parent", Text, nullable=False),
-    Column("time", Integer, nullable=False),
-    Column("final_height", Integer, nullable=False),
+    Column("time", Whole, nullable=False),
+    Column("final_height", Whole, nullable=False),
 )
 
 #: a bounded window of headers below the cursor, in which a reorganisation finds its fork; ``seen_at``: when
@@ -196,17 +198,17 @@ header = Table(
     "header",
     metadata,
     Column("chain", Text, primary_key=True),
-    Column("height", Integer, primary_key=True),
+    Column("height", Whole, primary_key=True),
     Column("hash", Text, nullable=False),
     Column("parent", Text, nullable=False),
-    Column("time", Integer, nullable=False),
+    Column("time", Whole, nullable=False),
     Column("seen_at", Moment, nullable=False),
 )
 
 outbox = Table(
     "outbox",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", Whole, Identity(), primary_key=True),
     Column("receiver", Text, nullable=False),
     Column("case_id", Text, nullable=False),
     Column("payload", Text, nullable=False),
@@ -221,9 +223,12 @@ feed = Table(
     Column("source", Text, primary_key=True),
     Column("position", Text, nullable=False),
     Column("heartbeat", Moment, nullable=True),
-    Column("records", Integer, nullable=False),
-    Column("malformed", Integer, nullable=False),
+    Column("records", Whole, nullable=False),
+    Column("malformed", Whole, nullable=False),
     Column("read_at", Moment, nullable=False),
 )
+
+#: one row: how often the ledger was opened to write (monitor.ledger.store)
+writer = Table("writer", metadata, Column("epoch", Whole, primary_key=True, autoincrement=False))
 
 STATE = (watched, account, total, movement, flow, sequence, step, coin, approval, cases, verdict)

@@ -199,6 +199,15 @@ def _residual(connection: Connection, body: Json, _at: datetime) -> None:
     _insert_movements(connection, block, transaction)
 
 
+def _coins(connection: Connection, body: Json, _at: datetime) -> None:
+    """The set of unspent coins becomes the node's again; what that is worth is booked as a residual."""
+    chain = body["at"]["chain"]
+    rows = schema.coin.c
+    for batch in chunks(body["vanished"]):
+        connection.execute(delete(schema.coin).where(rows.chain == chain, rows.coin.in_(batch)))
+    _insert_coins(connection, chain, body["appeared"])
+
+
 def _gap(connection: Connection, body: Json, _at: datetime) -> None:
     """What a counter differs from its steps, booked as steps, so that the next gap is a new one."""
     for locator, count in body["locators"].items():
@@ -355,6 +364,7 @@ _APPLY: dict[str, Callable[[Connection, Json, datetime], None]] = {
     "rewound": _rewound,
     "residual": _residual,
     "gap": _gap,
+    "coins": _coins,
     "approval": _approval,
     "cancelled": _cancelled,
     "refused": _no_effect,

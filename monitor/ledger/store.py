@@ -1,35 +1,45 @@
 """One ledger database: opening, migrating, committing and reading it.
 
-SQLite in WAL mode with synchronous=FULL: a commit that returned survives a power cut. There is one
-writer (a lock file beside the database says so); readers have connections of their own.
+There is one writer, and a commit that returned survives a power cut (see sqlite and postgres for
+how). Whoever opens a ledger to write raises its epoch; every write transaction compares it, so that
+a writer that was taken for dead, and is not, writes nothing over its successor. Readers have
+connections of their own.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
-from typing import IO, Any
 
-from sqlalchemy import Connection, Engine, create_engine, delete, event, insert, select, update
-from sqlalchemy.engine import make_url
+from sqlalchemy import Connection, delete, insert, make_url, select, update
+from sqlalchemy.exc import DBAPIError
 
 from chains.core.values import BlockRef
 from monitor.ledger import journal, schema, state
+from monitor.ledger.engines import open_engines
+from monitor.ledger.errors import LedgerError, LedgerInUse, TakenOver
 from monitor.ledger.journal import Entry, Record
-from monitor.ledger.migrate import upgrade
+from monitor.ledger.migrate import check, upgrade
+
+__all__ = [
+    "HEADER_WINDOW",
+    "Advance",
+    "Commit",
+    "CursorMoved",
+    "FeedState",
+    "Ledger",
+    "LedgerError",
+    "LedgerInUse",
+    "Message",
+    "TakenOver",
+    "commit",
+    "rebuild",
+]
 
 #: headers kept below the cursor: deeper than any finality rule we know of (EVM: 2 epochs and then some)
 HEADER_WINDOW = 512
-_BUSY_TIMEOUT_MS = 10_000
-
-
-class LedgerError(Exception):
-    """The ledger cannot be opened or written; the message says why and what to do."""
 
 
 class CursorMoved(LedgerError):
@@ -83,54 +93,74 @@ class Ledger:
     """An open ledger. ``write`` belongs to one thread; ``read`` may be used by any."""
 
     def __init__(self, url: str, *, writable: bool = True) -> None:
-        self._url = make_url(url)
-        self._lock: IO[str] | None = None
-        if self._url.get_backend_name() != "sqlite":
-            raise LedgerError("this version keeps its ledger in SQLite: write store: sqlite:///porwatch.db")
-        path = Path(self._url.database or "")
-        if not path.parent.is_dir():
-            raise LedgerError(f"store: the folder {path.parent} does not exist: create it")
-        if not writable and not path.exists():
-            raise LedgerError(f"store: {path} does not exist: start `porwatch run` or `porwatch once` first")
-        if writable:
-            self._lock = _exclusive(path)
-        self._reader = _engine(url, writer=False)
-        self._writer = _engine(url, writer=True) if writable else None
-        if self._writer is not None:
-            with self._writer.begin() as connection:
+        self._engines = open_engines(make_url(url), writable=writable)
+        self._epoch = 0
+        try:
+            self._open()
+        except DBAPIError as error:
+            self.close()
+            raise LedgerError(f"store: {self._engines.name}: {error.orig}") from error
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        writer = self._engines.writer
+        with (writer or self._engines.reader).begin() as connection:
+            if writer is not None and self._engines.migrates_itself:
                 upgrade(connection)
+            check(connection)
+            if writer is not None:
+                connection.execute(update(schema.writer).values(epoch=schema.writer.c.epoch + 1))
+                self._epoch = connection.execute(select(schema.writer.c.epoch)).scalar_one()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent view of one moment, for as long as it is open."""
-        with self._reader.begin() as connection:
+        with self._engines.reader.begin() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One write transaction: everything in it is kept, or nothing."""
-        if self._writer is None:
+        """One write transaction: everything in it is kept, or nothing.
+
+        Raises TakenOver where another porwatch has opened the ledger to write since this one did.
+        Where the connection is lost while the transaction ends, only the ledger knows whether it
+        was kept: whoever goes on reads its position there.
+        """
+        if self._engines.writer is None:
             raise LedgerError("this ledger was opened for reading only")
-        with self._writer.begin() as connection:
+        try:
+            connection = self._engines.writer.connect()
+        except LedgerInUse:
+            # The session was lost and cannot be had again: to a successor, or for as long as the old one lives on.
+            with self.read() as reading:
+                self._compare(reading, lock=False)
+            raise
+        with connection, connection.begin():
+            self._compare(connection, lock=True)
             yield connection
+
+    def _compare(self, connection: Connection, *, lock: bool) -> None:
+        """Raise TakenOver where the epoch is another; ``lock``: and let nobody raise it before the transaction ends."""
+        query = select(schema.writer.c.epoch)
+        epoch = connection.execute(query.with_for_update(read=True) if lock else query).scalar_one()
+        if epoch != self._epoch:
+            raise TakenOver(f"store: {self._engines.name} was taken over by another porwatch: this one ends")
 
     def close(self) -> None:
         """Close every connection and give the lock back."""
-        self._reader.dispose()
-        if self._writer is not None:
-            self._writer.dispose()
-        if self._lock is not None:
-            self._lock.close()
+        self._engines.close()
 
 
 def commit(connection: Connection, change: Commit, at: datetime) -> tuple[Entry, ...]:
     """Journal and apply every record of ``change``, move its cursor, fill the outbox: all in this transaction."""
+    if change.advance is not None:
+        _advance(connection, change.advance, at)
     written = []
     for record in change.records:
         written.append(journal.append(connection, record, at))
         state.apply(connection, record, at)
-    if change.advance is not None:
-        _advance(connection, change.advance, at)
     if change.final is not None:
         chain, height = change.final
         connection.execute(update(schema.cursor).where(schema.cursor.c.chain == chain).values(final_height=height))
@@ -209,42 +239,3 @@ def _store_feed(connection: Connection, feed: FeedState) -> None:
             read_at=feed.read_at,
         )
     )
-
-
-def _engine(url: str, *, writer: bool) -> Engine:
-    engine = create_engine(url, pool_size=1 if writer else 8, max_overflow=0 if writer else 8)
-
-    @event.listens_for(engine, "connect")
-    def _pragmas(raw: Any, _record: Any) -> None:
-        raw.isolation_level = None  # BEGIN is ours: the driver would delay it past the first read
-        cursor = raw.cursor()
-        cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
-        if writer:
-            cursor.execute("PRAGMA journal_mode=WAL")
-            cursor.execute("PRAGMA synchronous=FULL")
-        else:
-            cursor.execute("PRAGMA query_only=ON")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
-
-    return engine
-
-
-def _exclusive(path: Path) -> IO[str]:
-    """A lock that the operating system drops with the process, however it ends."""
-    try:
-        handle = path.with_name(path.name + ".lock").open("a+")
-    except OSError as error:
-        raise LedgerError(f"store: {path} cannot be written: {error.strerror}") from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        handle.close()
-        raise LedgerError(f"store: {path} is in use by another porwatch: stop that one first") from error
-    handle.truncate(0)
-    handle.write(f"{os.getpid()}\n")
-    handle.flush()
-    return handle

@@ -5,11 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Dialect, Numeric, Text, TypeDecorator
+from sqlalchemy import BigInteger, Dialect, Integer, Numeric, Text, TypeDecorator
 from sqlalchemy.types import TypeEngine
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LIMIT = 10**78
+
+#: whole numbers of 64 bits; INTEGER is what SQLite calls them, and what makes them its row ids
+Whole = BigInteger().with_variant(Integer(), "sqlite")
+#: text of a column, ordered by its bytes as SQLite does, whatever the language of the database
+Plain = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 class Units(TypeDecorator[int]):

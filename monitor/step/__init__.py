@@ -32,13 +32,17 @@ from monitor.step.setup import Setup
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a step did, for those who publish it. ``answers``: one word for each approval record, in order."""
+    """What a step did, for those who publish it. ``answers``: one word for each approval record, in order.
+
+    ``recoined``: chains whose set of coins was put right.
+    """
 
     cases: tuple[Case, ...] = ()
     attributions: tuple[Attribution, ...] = ()
     verdict: dict[str, object] | None = None
     answers: tuple[str, ...] = ()
     depth: int = 0
+    recoined: tuple[str, ...] = ()
     wrote: bool = True
 
 
@@ -92,4 +96,5 @@ def _plan(  # noqa: C901, PLR0911  one line a kind of observation
             return change, Outcome(cases=found)
         case Measured():
             change, found, verdict = measure.measured(connection, setup, observation, now)
-            return change, Outcome(cases=found, verdict=verdict)
+            recoined = tuple(r.body["at"]["chain"] for r in change.records if r.kind == "coins")
+            return change, Outcome(cases=found, verdict=verdict, recoined=recoined)

@@ -7,13 +7,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from chains.core.values import Account, BlockRef
+from chains.core.values import Account, BlockRef, Evidence, Holdings
 from monitor import assess, detect, reconcile
 from monitor.ledger import reader
-from monitor.ledger.encode import block_to_json, canonical
+from monitor.ledger.encode import Json, block_to_json, canonical
 from monitor.ledger.journal import GENESIS, Record
 from monitor.ledger.store import Commit
-from monitor.model import Case, Position, Residual, rfc3339
+from monitor.model import Case, CoinChange, Position, Residual, rfc3339
 from monitor.reconcile import Held
 from monitor.step.messages import case_messages, case_records
 from monitor.step.observations import AsOf, Measured
@@ -27,7 +27,11 @@ def measured(
     previous = reader.latest_verdict(connection)
     number = 1 if previous is None else previous["cycle"] + 1
     residuals, uncompared = _residuals(connection, setup, observation)
-    found = detect.residual_cases(residuals, setup.wallets, now, observation.unseen)
+    coins = _coins(connection, observation)
+    found = (
+        *detect.residual_cases(residuals, setup.wallets, now, observation.unseen),
+        *(case for change in coins for case in detect.coin_cases(change, setup.owners, residuals, now)),
+    )
     known = reader.cases_by_id(connection, [case.id for case in found])
     changed = tuple(case for case in found if case.id not in known)
     unresolved = reader.cases(connection, states=reader.UNRESOLVED)
@@ -48,7 +52,12 @@ def measured(
     body = assess.verdict(cycle, setup.decimals)
     sealed = assess.seal(body, canonical(body))
     change = Commit(
-        records=(*_booked(residuals, number), *case_records(changed), Record("verdict", sealed)),
+        records=(
+            *_booked(residuals, number),
+            *map(_coin_record, coins),
+            *case_records(changed),
+            Record("verdict", sealed),
+        ),
         messages=case_messages(changed, setup.receivers),
     )
     return change, changed, sealed
@@ -68,8 +77,32 @@ def _residuals(connection: Connection, setup: Setup, observation: Measured) -> t
         if later:
             uncompared.append(f"{chain}: {later} addresses were opened after the anchor {anchor.height}")
         ledger = reader.accounts_at(connection, chain, anchor.height)
-        found.extend(reconcile.residuals(holdings, ledger, setup.owners[chain], compared, anchor))
+        found.extend(reconcile.residuals(holdings.units, ledger, setup.owners[chain], compared, anchor))
     return tuple(found), uncompared
+
+
+def _coins(connection: Connection, observation: Measured) -> list[CoinChange]:
+    """Where the node's set of unspent coins is not the ledger's: the sequence proof of a UTXO chain."""
+    found = []
+    for chain, holdings in observation.holdings.items():
+        if holdings.coins is None:
+            continue
+        watched = reader.watched(connection, chain)
+        opened = {name for name, item in watched.items() if item.opened_height <= holdings.at.height}
+        ledger = reader.coins_at(connection, chain, holdings.at.height)
+        change = reconcile.coin_change(holdings.coins, ledger.values(), opened, holdings.at)
+        if change is not None:
+            found.append(change)
+    return found
+
+
+def _coin_record(change: CoinChange) -> Record:
+    body: Json = {
+        "at": block_to_json(change.at),
+        "appeared": [[coin.id, coin.locator, coin.asset, str(coin.units)] for coin in change.appeared],
+        "vanished": [coin.id for coin in change.vanished],
+    }
+    return Record("coins", body)
 
 
 def _booked(residuals: Iterable[Residual], number: int) -> list[Record]:
@@ -96,7 +129,7 @@ def _positions(connection: Connection, setup: Setup, observation: Measured) -> t
             if asset not in setup.carried[chain]:
                 continue
             item = None if line is None else by_time.get((chain, line.as_of))
-            held.append(current if item is None else _held_then(connection, setup, item))
+            held.append(current if item is None else _held_then(connection, setup, observation, item))
         positions.append(reconcile.position(asset, held, line))
     return tuple(positions)
 
@@ -104,18 +137,39 @@ def _positions(connection: Connection, setup: Setup, observation: Measured) -> t
 def _held_now(setup: Setup, observation: Measured, chain: str) -> Held:
     holdings, anchor = observation.holdings.get(chain), observation.anchors.get(chain)
     if holdings is None or anchor is None:
-        return Held(chain, anchor, None, False, observation.failures.get(chain, "no final block was read"))
-    return Held(chain, anchor, _customer(setup, chain, holdings.items()), False)
+        return Held(chain, anchor, None, {}, observation.failures.get(chain, "no final block was read"))
+    proved = observation.proved.get(chain, frozenset())
+    return _held(setup, holdings, proved)
 
 
-def _held_then(connection: Connection, setup: Setup, item: AsOf) -> Held:
+def _held_then(connection: Connection, setup: Setup, observation: Measured, item: AsOf) -> Held:
+    """Held at an earlier block: read there, or from the ledger, which is as good as its comparison at the anchor."""
     if item.at is None:
-        return Held(item.chain, None, None, False, item.reason)
+        return Held(item.chain, None, None, {}, item.reason)
     if item.holdings is not None:
-        return Held(item.chain, item.at, _customer(setup, item.chain, item.holdings.items()), False)
+        return _held(setup, item.holdings, frozenset())
     totals = reader.totals_at(connection, item.chain, item.at.height)
     lines = ((wallet, asset, units) for (wallet, asset), units in totals.items())
-    return Held(item.chain, item.at, reconcile.customer_units(lines, setup.wallets), False)
+    units = reconcile.customer_units(lines, setup.wallets)
+    return Held(item.chain, item.at, units, units if _whole(observation, item.chain) else {})
+
+
+def _whole(observation: Measured, chain: str) -> bool:
+    """Whether every account of a chain is known by better evidence than a claim."""
+    holdings = observation.holdings.get(chain)
+    if holdings is None:
+        return False
+    proved = observation.proved.get(chain, frozenset())
+    return holdings.evidence is Evidence.AGREED or all(account in proved for account in holdings.units)
+
+
+def _held(setup: Setup, holdings: Holdings, proved: frozenset[Account]) -> Held:
+    chain = holdings.at.chain
+    units = _customer(setup, chain, holdings.units.items())
+    if holdings.evidence is Evidence.AGREED:
+        return Held(chain, holdings.at, units, units)
+    verified = ((account, held) for account, held in holdings.units.items() if account in proved)
+    return Held(chain, holdings.at, units, _customer(setup, chain, verified))
 
 
 def _customer(setup: Setup, chain: str, holdings: Iterable[tuple[Account, int]]) -> dict[str, int]:

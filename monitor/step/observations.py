@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from chains.core.values import Account, Block, BlockRef, Fault, Opening, Witness
+from chains.core.values import Account, Block, BlockRef, Fault, Holdings, Opening, Witness
 from monitor.model import Approval, Cancellation, Liability
 
 
@@ -141,7 +141,7 @@ class AsOf:
     chain: str
     as_of: datetime
     at: BlockRef | None
-    holdings: Mapping[Account, int] | None
+    holdings: Holdings | None
     reason: str = ""
 
 
@@ -149,12 +149,14 @@ class AsOf:
 class Measured:
     """A cycle's readings: one final block a chain with every holding there, or why there is none.
 
+    ``proved``: accounts whose last state proof is young enough and was equal to the ledger.
     ``liabilities`` None: none could be used, for ``liabilities_reason``.
     """
 
     kind: str
     anchors: Mapping[str, BlockRef]
-    holdings: Mapping[str, Mapping[Account, int]]
+    holdings: Mapping[str, Holdings]
+    proved: Mapping[str, frozenset[Account]]
     failures: Mapping[str, str]
     as_of: tuple[AsOf, ...]
     liabilities: tuple[Liability, ...] | None

@@ -1,4 +1,4 @@
-"""Plays a scenario: each step becomes one observation, taken by ``monitor.step.take`` on a real SQLite ledger."""
+"""Plays a scenario: each step becomes one observation, taken by ``monitor.step.take`` on a real ledger."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from chains.core.values import Account, BlockRef, Opening
+from chains.core.values import Account, BlockRef, Holdings, Opening
 from monitor.attribute import Rules
 from monitor.detect import Grace
 from monitor.ledger import reader, schema
@@ -96,8 +96,9 @@ def _owners(wallets: Mapping[str, Wallet], watched: Mapping[str, Mapping[str, st
 class Stage:
     """One scenario on one ledger. ``steps`` name what they do by their key (see README.md)."""
 
-    def __init__(self, folder: Path, script: Mapping[str, Any]) -> None:
-        self._url = f"sqlite:///{folder / 'ledger.db'}"
+    def __init__(self, store: Path | str, script: Mapping[str, Any]) -> None:
+        """``store``: a folder for a SQLite file, or the URL of an empty ledger."""
+        self._url = store if isinstance(store, str) else f"sqlite:///{store / 'ledger.db'}"
         self._script = script
         self.setup, self.watched = setup_of(script)
         self.worlds = {chain: ChainWorld(chain) for chain in self.watched}
@@ -233,13 +234,17 @@ class Stage:
                     height = step["anchors"][chain]
                     at = BlockRef(chain, height, f"{chain}-{height}", f"{chain}-{height - 1}", at.time)
                 anchors[chain] = at
-                holdings[chain] = world.holdings(self.watched[chain], at.height)
+                coins = tuple(world.coins_at(at.height)) if chain == "bitcoin" else None
+                units = world.holdings(self.watched[chain], at.height)
+                endpoints = tuple(step.get("agreed", ["endpoint-1"]))
+                holdings[chain] = Holdings(at, units, endpoints, coins)
         owed = step.get("owed")
         self._take(
             Measured(
                 kind=step["measure"],
                 anchors=anchors,
                 holdings=holdings,
+                proved={},
                 failures=unreadable,
                 as_of=self._as_of(step),
                 liabilities=None if owed is None else tuple(self._liability(step, text) for text in owed),

@@ -33,10 +33,15 @@ _EXPECTATIONS = (
 )
 
 
+@pytest.fixture
+def store_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'ledger.db'}"
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_scenario(file: Path, tmp_path: Path) -> None:
+def test_scenario(file: Path, store_url: str) -> None:
     script = tomllib.loads(file.read_text(encoding="utf-8"))
-    stage = Stage(tmp_path, script)
+    stage = Stage(store_url, script)
     try:
         for number, step in enumerate(script["step"], 1):
             stage.play(step)

@@ -14,8 +14,11 @@ from chains.core.values import (
     Capabilities,
     Coin,
     EndpointIdentity,
+    Fault,
     Heads,
+    Holdings,
     Opening,
+    Witness,
 )
 from tests.scenarios.world import ASSETS, ChainWorld
 
@@ -58,6 +61,13 @@ class FakeChain:
         self.answer: Callable[[Block], Block] = lambda block: block
         self.identities = (EndpointIdentity("node-1", "right", ""),)
         self.woken = 0
+        self.account_based = False
+        self.agreeing: tuple[str, ...] = ("node-1",)
+        self.provable: set[Account] = set()
+        self.counters: dict[str, int] = {}
+        self.seen_by_few: list[Witness] = []
+        self.lies: list[Fault] = []
+        self.banned: dict[str, str] = {}
 
     # -- what the test does ------------------------------------------------------------------------
 
@@ -123,12 +133,39 @@ class FakeChain:
         self._ask("is_canonical")
         return self._canonical(ref)
 
-    async def holdings(self, accounts: Sequence[Account], at: BlockRef) -> dict[Account, int]:
+    async def holdings(self, accounts: Sequence[Account], at: BlockRef) -> Holdings:
         self._ask(f"holdings {at.height}")
         if not self._canonical(at):
             raise Reorganised(f"{at.height} {at.hash} is not on the chain")
         held = self.world.holdings({account.locator for account in accounts}, at.height)
-        return {account: held[account] for account in accounts}
+        locators = {account.locator for account in accounts}
+        coins = tuple(coin for coin in self.world.coins_at(at.height) if coin.locator in locators)
+        units = {account: held[account] for account in accounts}
+        return Holdings(at, units, self.agreeing, coins if self.name == "bitcoin" else None)
+
+    async def prove(self, accounts: Sequence[Account], at: BlockRef) -> dict[Account, int]:
+        self._ask("prove")
+        held = self.world.holdings({account.locator for account in accounts}, at.height)
+        return {account: held[account] for account in accounts if account in self.provable}
+
+    async def sequences(self, locators: Sequence[str], at: BlockRef) -> dict[str, int]:
+        self._ask(f"sequences {at.height}")
+        return {locator: self.counters[locator] for locator in locators if locator in self.counters}
+
+    async def locate(self, account: Account, at: BlockRef) -> tuple[str, ...]:
+        self._ask("locate")
+        return ()
+
+    async def witnesses(self, after: BlockRef, watch: Any) -> tuple[Witness, ...]:
+        found, self.seen_by_few = tuple(self.seen_by_few), []
+        return found
+
+    def faults(self) -> tuple[Fault, ...]:
+        found, self.lies = tuple(self.lies), []
+        return found
+
+    def quarantined(self) -> Mapping[str, str]:
+        return self.banned
 
     async def open_at(self, locators: Sequence[str], at: BlockRef) -> Opening:
         self._ask("open_at")

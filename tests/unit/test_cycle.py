@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from chains.core.errors import AllEndpointsFailed, BadAnswer, HistoryUnavailable, Unreachable
+from monitor.completeness import Completeness
 from monitor.cycle import Cycles, Declared
 from monitor.follow import Follower
 from monitor.health import Health
@@ -70,11 +71,28 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
         return None
 
     async with Writer(ledger, setup, health, clock=lambda: clock[0]) as writer:
+        checks = {name: Completeness(chain, ledger, writer, health) for name, chain in chains.items()}
         followers = {
-            name: Follower(chain, watched[name], 11, 1, ledger, writer, health, nothing, clock=lambda: clock[0])
+            name: Follower(
+                chain=chain,
+                wallets=watched[name],
+                start=11,
+                quorum=1,
+                endpoints=1,
+                ledger=ledger,
+                writer=writer,
+                health=health,
+                before_outflow=nothing,
+                checks=checks[name],
+                write_evidence=lambda _: "",
+                clock=lambda: clock[0],
+            )
             for name, chain in chains.items()
         }
-        yield Rig(chains, followers, Cycles(chains, ledger, writer, health), ledger, health, clock)
+        cycles = Cycles(
+            chains, ledger, writer, health, checks, lambda name: followers[name].reload(), timedelta(minutes=10)
+        )
+        yield Rig(chains, followers, cycles, ledger, health, clock)
     ledger.close()
 
 

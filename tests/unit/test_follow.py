@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 from chains.core.errors import BadAnswer, ChainError, Disagreement, Unreachable, WrongChain
 from chains.core.values import Account, Block, BlockRef, EndpointIdentity
 from monitor.attribute import AttributionError
+from monitor.completeness import Completeness
 from monitor.follow import Follower, TooDeep
 from monitor.health import Health
 from monitor.ledger import reader, schema
@@ -50,6 +51,9 @@ class Rig:
             wallets=self.chain.wallets if wallets is None else wallets,
             start=start,
             quorum=quorum,
+            endpoints=1,
+            checks=Completeness(self.chain, self.ledger, self.writer, self.health),
+            write_evidence=lambda fault: f"evidence/{fault.kind}.json",
             ledger=self.ledger,
             writer=self.writer,
             health=self.health,

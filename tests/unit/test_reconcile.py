@@ -115,13 +115,13 @@ def test_a_wallet_that_is_gone_may_only_stand_there_with_zero() -> None:
 
 
 def test_a_position_is_the_sum_over_the_chains_that_carry_it() -> None:
-    held = [Held("c", AT, {"A": 5, "B": 9}, verified=True), Held("d", AT, {"A": 7}, verified=False)]
+    held = [Held("c", AT, {"A": 5, "B": 9}, {"A": 5, "B": 9}), Held("d", AT, {"A": 7}, {})]
     found = position("A", held, Liability("A", 11, NOW))
     assert (found.held, found.owed, found.verified, found.in_transit, found.reason) == (12, 11, 5, 0, "")
 
 
 def test_one_chain_that_was_not_read_makes_the_position_unknown_and_says_why() -> None:
-    held = [Held("c", AT, {"A": 5}, verified=True), Held("d", None, None, verified=False, reason="refused")]
+    held = [Held("c", AT, {"A": 5}, {"A": 5}), Held("d", None, None, {}, reason="refused")]
     found = position("A", held, None)
     assert (found.held, found.owed, found.reason) == (None, None, "d: refused")
 

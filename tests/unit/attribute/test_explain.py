@@ -268,3 +268,19 @@ def test_what_comes_in_is_a_deposit_unless_an_own_wallet_or_the_block_paid_it() 
             "", 0, kind, (Movement("", 0, Account("eth", "0xhot", "ETH"), 5),), (Leg(0, "ETH", 5, None, "0xhot"),)
         )
         assert reasons(judge(item)[0]) == [reason]
+
+
+def test_a_cold_wallet_needs_an_approval_for_everything_in_what_it_signed() -> None:
+    first, second = pay(source="0xcold"), pay(source="0xcold", to="0xb", fee=0)
+    legs = (*first.legs, *(replace(leg, index=2) for leg in second.legs))
+    both = replace(first, legs=legs, movements=(*first.movements, *(replace(m, index=9) for m in second.movements)))
+    (judgement,) = judge(both, approvals=(BASE,))
+    assert reasons(judgement) == [Reason.UNEXPLAINED, Reason.APPROVED, Reason.UNEXPLAINED]
+    assert judgement.cold_unapproved == ("cold",)
+
+
+def test_a_hot_signature_over_nothing_uses_up_no_approval() -> None:
+    approval = replace(BASE, txid="t")
+    nothing, payment = judge(pay(units=0), pay(), approvals=(approval,))
+    assert [a.approval for a in nothing.attributions] == [""]
+    assert used([payment]) == ["w"]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from chains.core.values import BlockRef
 from monitor.ledger.store import Advance, Ledger
@@ -17,10 +18,25 @@ def url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
+def empty_url(tmp_path: Path) -> str:
+    """A database without any table."""
+    return f"sqlite:///{tmp_path / 'empty.db'}"
+
+
+@pytest.fixture
 def ledger(url: str) -> Iterator[Ledger]:
     opened = Ledger(url)
     yield opened
     opened.close()
+
+
+def disarm(connection: Connection) -> None:
+    """Take the guards off the journal, as somebody with every right over the database would."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("ALTER TABLE journal DISABLE TRIGGER USER")
+    else:
+        connection.exec_driver_sql("DROP TRIGGER journal_no_update")
+        connection.exec_driver_sql("DROP TRIGGER journal_no_delete")
 
 
 def block(height: int, branch: str = "", parent: str = "") -> BlockRef:

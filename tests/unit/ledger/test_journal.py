@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, text, update
 
 from monitor.ledger import journal, schema
 from monitor.ledger.journal import GENESIS, JournalError, Record
 from monitor.ledger.store import Commit, Ledger, commit, rebuild
+from tests.unit.ledger.conftest import disarm
 
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
 RECORDS = (
@@ -24,6 +25,7 @@ RECORDS = (
 def filled(ledger: Ledger) -> Ledger:
     with ledger.write() as connection:
         commit(connection, Commit(records=RECORDS), NOW)
+        disarm(connection)
     return ledger
 
 
@@ -41,7 +43,7 @@ def flips(row: tuple[object, ...], columns: list[str]) -> Iterator[tuple[str, ob
         else:
             raw = str(value).encode()
             for place in range(len(raw)):
-                yield name, raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :]
+                yield name, (raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :]).decode()
 
 
 def test_a_journal_that_was_left_alone_verifies(filled: Ledger) -> None:
@@ -65,8 +67,8 @@ def test_any_flipped_byte_of_any_row_is_noticed(filled: Ledger) -> None:
                 if name == "seq" and value in seqs:
                     continue
                 point = connection.begin_nested()
-                sql = f"UPDATE journal SET {name} = {'CAST(? AS TEXT)' if isinstance(value, bytes) else '?'} WHERE seq = ?"
-                connection.exec_driver_sql(sql, (value, row[0]))
+                sql = text(f"UPDATE journal SET {name} = :value WHERE seq = :seq")
+                connection.execute(sql, {"value": value, "seq": row[0]})
                 with pytest.raises(JournalError):
                     verify(connection)
                 point.rollback()
@@ -78,6 +80,7 @@ def test_any_flipped_byte_of_any_row_is_noticed(filled: Ledger) -> None:
 def test_a_journal_of_one_record_whose_number_was_changed_is_not_an_empty_one(ledger: Ledger) -> None:
     with ledger.write() as connection:
         commit(connection, Commit(records=RECORDS[:1]), NOW)
+        disarm(connection)
         connection.execute(update(schema.journal).values(seq=-7))
         with pytest.raises(JournalError, match="record 1 is missing: the next one is -7"):
             verify(connection)

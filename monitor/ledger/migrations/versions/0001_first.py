@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from monitor.ledger.types import Moment, Units
+from monitor.ledger.types import Moment, Plain, Units, Whole
 
 revision = "0001"
 down_revision = None
@@ -52,10 +52,10 @@ def downgrade() -> None:
 def _create_account() -> None:
     op.create_table(
         "account",
-        sa.Column("chain", sa.Text(), nullable=False),
-        sa.Column("locator", sa.Text(), nullable=False),
-        sa.Column("asset", sa.Text(), nullable=False),
-        sa.Column("wallet", sa.Text(), nullable=False),
+        sa.Column("chain", Plain, nullable=False),
+        sa.Column("locator", Plain, nullable=False),
+        sa.Column("asset", Plain, nullable=False),
+        sa.Column("wallet", Plain, nullable=False),
         sa.Column("units", Units, nullable=False),
         sa.PrimaryKeyConstraint("chain", "locator", "asset"),
     )
@@ -64,21 +64,21 @@ def _create_account() -> None:
 def _create_approval() -> None:
     op.create_table(
         "approval",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("digest", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("used_by", sa.Text(), nullable=False),
-        sa.Column("chain", sa.Text(), nullable=False),
-        sa.Column("asset", sa.Text(), nullable=False),
+        sa.Column("id", Plain, nullable=False),
+        sa.Column("digest", Plain, nullable=False),
+        sa.Column("state", Plain, nullable=False),
+        sa.Column("used_by", Plain, nullable=False),
+        sa.Column("chain", Plain, nullable=False),
+        sa.Column("asset", Plain, nullable=False),
         sa.Column("units", Units, nullable=False),
-        sa.Column("destination", sa.Text(), nullable=False),
-        sa.Column("wallet", sa.Text(), nullable=True),
-        sa.Column("tag", sa.Text(), nullable=True),
+        sa.Column("destination", Plain, nullable=False),
+        sa.Column("wallet", Plain, nullable=True),
+        sa.Column("tag", Plain, nullable=True),
         sa.Column("not_before", Moment, nullable=True),
         sa.Column("not_after", Moment, nullable=False),
         sa.Column("max_fee", Units, nullable=True),
-        sa.Column("txid", sa.Text(), nullable=True),
-        sa.Column("batch", sa.Text(), nullable=True),
+        sa.Column("txid", Plain, nullable=True),
+        sa.Column("batch", Plain, nullable=True),
         sa.Column("first_read", Moment, nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
@@ -88,19 +88,19 @@ def _create_approval() -> None:
 def _create_cases() -> None:
     op.create_table(
         "cases",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("rule", sa.Text(), nullable=False),
-        sa.Column("severity", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("chain", sa.Text(), nullable=True),
-        sa.Column("wallet", sa.Text(), nullable=True),
-        sa.Column("tier", sa.Text(), nullable=True),
-        sa.Column("asset", sa.Text(), nullable=True),
+        sa.Column("id", Plain, nullable=False),
+        sa.Column("rule", Plain, nullable=False),
+        sa.Column("severity", Plain, nullable=False),
+        sa.Column("state", Plain, nullable=False),
+        sa.Column("chain", Plain, nullable=True),
+        sa.Column("wallet", Plain, nullable=True),
+        sa.Column("tier", Plain, nullable=True),
+        sa.Column("asset", Plain, nullable=True),
         sa.Column("units", Units, nullable=True),
-        sa.Column("txid", sa.Text(), nullable=True),
+        sa.Column("txid", Plain, nullable=True),
         sa.Column("opened_at", Moment, nullable=False),
         sa.Column("due_at", Moment, nullable=True),
-        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("body", Plain, nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("cases_state", "cases", ["state", "opened_at", "id"])
@@ -110,10 +110,10 @@ def _create_cases() -> None:
 def _create_coin() -> None:
     op.create_table(
         "coin",
-        sa.Column("chain", sa.Text(), nullable=False),
-        sa.Column("coin", sa.Text(), nullable=False),
-        sa.Column("locator", sa.Text(), nullable=False),
-        sa.Column("asset", sa.Text(), nullable=False),
+        sa.Column("chain", Plain, nullable=False),
+        sa.Column("coin", Plain, nullable=False),
+        sa.Column("locator", Plain, nullable=False),
+        sa.Column("asset", Plain, nullable=False),
         sa.Column("units", Units, nullable=False),
         sa.PrimaryKeyConstraint("chain", "coin"),
     )
@@ -122,12 +122,12 @@ def _create_coin() -> None:
 def _create_cursor() -> None:
     op.create_table(
         "cursor",
-        sa.Column("chain", sa.Text(), nullable=False),
-        sa.Column("height", sa.Integer(), nullable=False),
-        sa.Column("hash", sa.Text(), nullable=False),
-        sa.Column("parent", sa.Text(), nullable=False),
-        sa.Column("time", sa.Integer(), nullable=False),
-        sa.Column("final_height", sa.Integer(), nullable=False),
+        sa.Column("chain", Plain, nullable=False),
+        sa.Column("height", Whole, nullable=False),
+        sa.Column("hash", Plain, nullable=False),
+        sa.Column("parent", Plain, nullable=False),
+        sa.Column("time", Whole, nullable=False),
+        sa.Column("final_height", Whole, nullable=False),
         sa.PrimaryKeyConstraint("chain"),
     )
 
@@ -135,11 +135,11 @@ def _create_cursor() -> None:
 def _create_feed() -> None:
     op.create_table(
         "feed",
-        sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("position", sa.Text(), nullable=False),
+        sa.Column("source", Plain, nullable=False),
+        sa.Column("position", Plain, nullable=False),
         sa.Column("heartbeat", Moment, nullable=True),
-        sa.Column("records", sa.Integer(), nullable=False),
-        sa.Column("malformed", sa.Integer(), nullable=False),
+        sa.Column("records", Whole, nullable=False),
+        sa.Column("malformed", Whole, nullable=False),
         sa.Column("read_at", Moment, nullable=False),
         sa.PrimaryKeyConstraint("source"),
     )
@@ -148,22 +148,22 @@ def _create_feed() -> None:
 def _create_flow() -> None:
     op.create_table(
         "flow",
-        sa.Column("chain", sa.Text(), nullable=False),
-        sa.Column("height", sa.Integer(), nullable=False),
-        sa.Column("txid", sa.Text(), nullable=False),
-        sa.Column("ordinal", sa.Integer(), nullable=False),
-        sa.Column("idx", sa.Integer(), nullable=False),
-        sa.Column("wallet", sa.Text(), nullable=False),
-        sa.Column("asset", sa.Text(), nullable=False),
-        sa.Column("part", sa.Text(), nullable=False),
-        sa.Column("direction", sa.Text(), nullable=False),
-        sa.Column("destination", sa.Text(), nullable=False),
-        sa.Column("receiver", sa.Text(), nullable=False),
-        sa.Column("sink", sa.Integer(), nullable=False),
+        sa.Column("chain", Plain, nullable=False),
+        sa.Column("height", Whole, nullable=False),
+        sa.Column("txid", Plain, nullable=False),
+        sa.Column("ordinal", Whole, nullable=False),
+        sa.Column("idx", Whole, nullable=False),
+        sa.Column("wallet", Plain, nullable=False),
+        sa.Column("asset", Plain, nullable=False),
+        sa.Column("part", Plain, nullable=False),
+        sa.Column("direction", Plain, nullable=False),
+        sa.Column("destination", Plain, nullable=False),
+        sa.Column("receiver", Plain, nullable=False),
+        sa.Column("sink", Whole, nullable=False),
         sa.Column("units", Units, nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("approval", sa.Text(), nullable=False),
-        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("reason", Plain, nullable=False),
+        sa.Column("approval", Plain, nullable=False),
+        sa.Column("note", Plain, nullable=False),
         sa.Column("earliest", Moment, nullable=False),
         sa.Column("latest", Moment, nullable=False),
         sa.Column("fee", Units, nullable=True),
@@ -176,12 +176,12 @@ def _create_flow() -> None:
 def _create_header() -> None:
     op.create_table(
         "header",
-        sa.Column("chain", sa.Text(), nullable=False),
-        sa.Column("height", sa.Integer(), nullable=False),
-        sa.Column("hash", sa.Text(), nullable=False),
-        sa.Column("parent", sa.Text(), nullable=False),
-        sa.Column("time", sa.Integer(), nullable=False),
-        sa.Column("seen_at", Moment(), nullable=False),
+        sa.Column("chain", Plain, nullable=False),
+        sa.Column("height", Whole, nullable=False),
+        sa.Column("hash", Plain, nullable=False),
+        sa.Column("parent", Plain, nullable=False),
+        sa.Column("time", Whole, nullable=False),
+        sa.Column("seen_at", Moment, nullable=False),
         sa.PrimaryKeyConstraint("chain", "height"),
     )
 
@@ -189,12 +189,12 @@ def _create_header() -> None:
 def _create_journal() -> None:
     op.create_table(
         "journal",
-        sa.Column("seq", sa.Integer(), nullable=False, autoincrement=False),
+        sa.Column("seq", Whole, nullable=False, autoincrement=False),
         sa.Column("at", Moment, nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("body", sa.Text(), nullable=False),
-        sa.Column("previous", sa.Text(), nullable=False),
-        sa.Column("hash", sa.Text(), nullable=False),
+        sa.Column("kind", Plain, nullable=False),
+        sa.Column("body", Plain, nullable=False),
+        sa.Column("previous", Plain, nullable=False),
+        sa.Column("hash", Plain, nullable=False),
         sa.PrimaryKeyConstraint("seq"),
     )
 
@@ -202,19 +202,19 @@ def _create_journal() -> None:
 def _create_movement() -> None:
     op.create_table(
         "movement",
-        sa.Column("chain", sa.Text(), nullable=False),
-        sa.Column("height", sa.Integer(), nullable=False),
-        sa.Column("txid", sa.Text(), nullable=False),
-        sa.Column("ordinal", sa.Integer(), nullable=False),
-        sa.Column("idx", sa.Integer(), nullable=False),
-        sa.Column("block_hash", sa.Text(), nullable=False),
-        sa.Column("block_time", sa.Integer(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("locator", sa.Text(), nullable=False),
-        sa.Column("asset", sa.Text(), nullable=False),
-        sa.Column("wallet", sa.Text(), nullable=False),
+        sa.Column("chain", Plain, nullable=False),
+        sa.Column("height", Whole, nullable=False),
+        sa.Column("txid", Plain, nullable=False),
+        sa.Column("ordinal", Whole, nullable=False),
+        sa.Column("idx", Whole, nullable=False),
+        sa.Column("block_hash", Plain, nullable=False),
+        sa.Column("block_time", Whole, nullable=False),
+        sa.Column("kind", Plain, nullable=False),
+        sa.Column("locator", Plain, nullable=False),
+        sa.Column("asset", Plain, nullable=False),
+        sa.Column("wallet", Plain, nullable=False),
         sa.Column("delta", Units, nullable=False),
-        sa.Column("coin", sa.Text(), nullable=False),
+        sa.Column("coin", Plain, nullable=False),
         sa.PrimaryKeyConstraint("chain", "height", "txid", "ordinal", "idx"),
     )
 
@@ -222,10 +222,10 @@ def _create_movement() -> None:
 def _create_outbox() -> None:
     op.create_table(
         "outbox",
-        sa.Column("id", sa.Integer(), nullable=False, autoincrement=True),
-        sa.Column("receiver", sa.Text(), nullable=False),
-        sa.Column("case_id", sa.Text(), nullable=False),
-        sa.Column("payload", sa.Text(), nullable=False),
+        sa.Column("id", Whole, sa.Identity(), nullable=False),
+        sa.Column("receiver", Plain, nullable=False),
+        sa.Column("case_id", Plain, nullable=False),
+        sa.Column("payload", Plain, nullable=False),
         sa.Column("created_at", Moment, nullable=False),
         sa.Column("sent_at", Moment, nullable=True),
         sa.PrimaryKeyConstraint("id"),
@@ -236,9 +236,9 @@ def _create_outbox() -> None:
 def _create_sequence() -> None:
     op.create_table(
         "sequence",
-        sa.Column("chain", sa.Text(), nullable=False),
-        sa.Column("locator", sa.Text(), nullable=False),
-        sa.Column("value", sa.BigInteger(), nullable=False),
+        sa.Column("chain", Plain, nullable=False),
+        sa.Column("locator", Plain, nullable=False),
+        sa.Column("value", Whole, nullable=False),
         sa.PrimaryKeyConstraint("chain", "locator"),
     )
 
@@ -246,10 +246,10 @@ def _create_sequence() -> None:
 def _create_step() -> None:
     op.create_table(
         "step",
-        sa.Column("chain", sa.Text(), nullable=False),
-        sa.Column("height", sa.Integer(), nullable=False),
-        sa.Column("locator", sa.Text(), nullable=False),
-        sa.Column("steps", sa.BigInteger(), nullable=False),
+        sa.Column("chain", Plain, nullable=False),
+        sa.Column("height", Whole, nullable=False),
+        sa.Column("locator", Plain, nullable=False),
+        sa.Column("steps", Whole, nullable=False),
         sa.PrimaryKeyConstraint("chain", "height", "locator"),
     )
 
@@ -257,9 +257,9 @@ def _create_step() -> None:
 def _create_total() -> None:
     op.create_table(
         "total",
-        sa.Column("chain", sa.Text(), nullable=False),
-        sa.Column("wallet", sa.Text(), nullable=False),
-        sa.Column("asset", sa.Text(), nullable=False),
+        sa.Column("chain", Plain, nullable=False),
+        sa.Column("wallet", Plain, nullable=False),
+        sa.Column("asset", Plain, nullable=False),
         sa.Column("units", Units, nullable=False),
         sa.PrimaryKeyConstraint("chain", "wallet", "asset"),
     )
@@ -268,11 +268,11 @@ def _create_total() -> None:
 def _create_verdict() -> None:
     op.create_table(
         "verdict",
-        sa.Column("cycle", sa.Integer(), nullable=False, autoincrement=False),
+        sa.Column("cycle", Whole, nullable=False, autoincrement=False),
         sa.Column("at", Moment, nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("hash", sa.Text(), nullable=False),
-        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("kind", Plain, nullable=False),
+        sa.Column("hash", Plain, nullable=False),
+        sa.Column("body", Plain, nullable=False),
         sa.PrimaryKeyConstraint("cycle"),
     )
 
@@ -280,10 +280,10 @@ def _create_verdict() -> None:
 def _create_watched() -> None:
     op.create_table(
         "watched",
-        sa.Column("chain", sa.Text(), nullable=False),
-        sa.Column("locator", sa.Text(), nullable=False),
-        sa.Column("wallet", sa.Text(), nullable=False),
-        sa.Column("opened_height", sa.Integer(), nullable=False),
-        sa.Column("opened_hash", sa.Text(), nullable=False),
+        sa.Column("chain", Plain, nullable=False),
+        sa.Column("locator", Plain, nullable=False),
+        sa.Column("wallet", Plain, nullable=False),
+        sa.Column("opened_height", Whole, nullable=False),
+        sa.Column("opened_hash", Plain, nullable=False),
         sa.PrimaryKeyConstraint("chain", "locator"),
     )

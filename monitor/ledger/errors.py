@@ -1,0 +1,15 @@
+"""What can be wrong with a ledger as a whole."""
+
+from __future__ import annotations
+
+
+class LedgerError(Exception):
+    """The ledger cannot be opened or written; the message says why and what to do."""
+
+
+class LedgerInUse(LedgerError):
+    """Another porwatch has the ledger."""
+
+
+class TakenOver(LedgerError):
+    """Another porwatch has taken the ledger over: this one must end, and what it did since is not kept."""
