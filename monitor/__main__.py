@@ -25,10 +25,12 @@ app = typer.Typer(
 cases_app = typer.Typer(help="What a person must resolve.", no_args_is_help=True)
 alerts_app = typer.Typer(help="Alert delivery.", no_args_is_help=True)
 journal_app = typer.Typer(help="The hash-chained journal.", no_args_is_help=True)
+db_app = typer.Typer(help="The schema of the ledger.", no_args_is_help=True)
 config_app = typer.Typer(help="The configuration itself.", no_args_is_help=True)
 app.add_typer(cases_app, name="cases")
 app.add_typer(alerts_app, name="alerts")
 app.add_typer(journal_app, name="journal")
+app.add_typer(db_app, name="db")
 app.add_typer(config_app, name="config")
 
 
@@ -189,6 +191,20 @@ def journal_rebuild(config: ConfigFile) -> None:
     from monitor import commands
 
     raise typer.Exit(commands.journal_rebuild(config))
+
+
+@db_app.command("upgrade")
+def db_upgrade(
+    config: ConfigFile,
+    plan: Annotated[bool, typer.Option("--plan", help="Print the SQL and change nothing.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Change the database.")] = False,
+) -> None:
+    """Bring the ledger's schema to this version: --plan shows the SQL, --apply runs it."""
+    from monitor import commands
+
+    if plan == apply:
+        raise typer.BadParameter("write --plan or --apply")
+    raise typer.Exit(commands.db_upgrade(config, apply=apply))
 
 
 @config_app.command("schema")

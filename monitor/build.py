@@ -12,8 +12,8 @@ from typing import Any
 from chains.core.chain import Chain
 from chains.core.registry import open_kind
 from monitor.attribute import Rules
-from monitor.config.resolved import Config
 from monitor.completeness import Completeness
+from monitor.config.resolved import Config
 from monitor.cycle import Cycles, Declared
 from monitor.detect import Grace
 from monitor.evidence import EvidenceFolder

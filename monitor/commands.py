@@ -392,3 +392,29 @@ def journal_rebuild(path: Path) -> int:
         ledger.close()
     sys.stdout.write(f"state rebuilt from {count} records\n")
     return FINE
+
+
+def db_upgrade(path: Path, *, apply: bool) -> int:
+    """`porwatch db upgrade`: the SQL on standard output, or the upgrade itself."""
+    from monitor.ledger import migrate
+    from monitor.ledger.store import LedgerError
+
+    config = _load(path)
+    if config is None:
+        return WRONG
+    try:
+        url = config.store_url()
+        text = migrate.plan(url)
+        if apply:
+            migrate.apply(url)
+    except (LedgerError, SecretError) as error:
+        say(str(error))
+        return WRONG
+    if not apply:
+        sys.stdout.write(text)
+    newest = migrate.revisions()[-1]
+    if not text:
+        say(f"nothing to do: the schema is {newest}")
+    elif apply:
+        say(f"the schema is {newest} now")
+    return FINE

@@ -118,13 +118,15 @@ class Completeness:
         """Opening height and difference of each account that differs from the ledger at ``anchor``."""
         with self.ledger.read() as connection:
             watched = reader.watched(connection, anchor.chain)
+            carried = reader.carried(connection, anchor.chain)
             known = reader.accounts_at(connection, anchor.chain, anchor.height)
         found = {}
         for account, held in units.items():
             item = watched.get(account.locator)
             difference = held - known.get((account.locator, account.asset), 0)
-            if item is not None and item.opened_height <= anchor.height and difference:
-                found[account] = (item.opened_height, difference)
+            opened = max(-1 if item is None else item.opened_height, carried.get(account.asset, -1))
+            if item is not None and opened <= anchor.height and difference:
+                found[account] = (opened, difference)
         return found
 
     async def _changes(self, account: Account, low: int, anchor: BlockRef, difference: int) -> list[BlockRef]:

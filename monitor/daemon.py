@@ -20,6 +20,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from monitor.build import Monitor, opened
 from monitor.config.resolved import Config
 from monitor.ledger import reader
+from monitor.ledger.store import LedgerError
 from monitor.publish.deadman import Deadman
 from monitor.publish.deliver import Delivery, receivers
 from monitor.publish.guard import Access
@@ -51,7 +52,8 @@ class CannotListen(Exception):
 async def run(config: Config, *, ready: Callable[[str], None] | None = None) -> None:
     """Run until SIGTERM or SIGINT. ``ready`` is called with the address once HTTP is served.
 
-    Raises WrongChain where an endpoint serves another chain, LedgerError where the ledger is taken,
+    Raises WrongChain where an endpoint serves another chain, LedgerError where the ledger is taken (or
+    is taken over while running),
     CannotListen where the address of HTTP is.
     """
     stop = asyncio.Event()
@@ -86,6 +88,7 @@ async def serve(monitor: Monitor, stop: asyncio.Event, ready: Callable[[str], No
         if config.deadman.url_file is not None:
             url_file = config.path(config.deadman.url_file)
             tasks.append(Deadman(url_file, config.deadman.every, _FRESH, monitor.health).run())
+        tasks.append(monitor.writer.taken_over())
         running = [asyncio.create_task(task) for task in tasks]
         stack.push_async_callback(_cancel, running)
         scheduler.start()
@@ -107,6 +110,7 @@ async def once(config: Config) -> tuple[dict[str, Any], int]:
         for follower in monitor.followers.values():
             await follower.catch_up()
         await monitor.inbox.tick()
+        await monitor.cycles.prove()
         outcome = await monitor.cycle("provisional")
         with monitor.ledger.read() as connection:
             counts = reader.open_counts(connection)
@@ -155,6 +159,13 @@ def _scheduler(monitor: Monitor) -> AsyncIOScheduler:
     )
     close = schedule.close
     scheduler.add_job(monitor.cycle, "cron", args=["close"], hour=close.hour, minute=close.minute, id="close", **common)
+    scheduler.add_job(
+        monitor.cycles.prove,
+        IntervalTrigger(seconds=schedule.prove.total_seconds(), timezone=zone),
+        next_run_time=first + _FIRST_CYCLE,
+        id="prove",
+        **common,
+    )
     scheduler.add_job(_every_second(monitor), "interval", seconds=_TICK_SECONDS, id="tick", **common)
     scheduler.add_listener(_report, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
     return scheduler
@@ -182,6 +193,8 @@ async def _until(stop: asyncio.Event, running: list[asyncio.Task[None]]) -> None
     waiting.cancel()
     for task in done - {waiting}:
         error = task.exception()
+        if isinstance(error, LedgerError):
+            raise error
         raise RuntimeError(f"{task.get_coro()} ended by itself") from error
 
 

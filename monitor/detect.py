@@ -26,6 +26,7 @@ from monitor.model import (
     Tier,
     Wallet,
     case_id,
+    deep_reorg_id,
     rfc3339,
 )
 
@@ -468,7 +469,7 @@ def deep_reorg(chain: str, cursor: BlockRef, final_height: int, now: datetime) -
     """A reorganisation deeper than the chain's finality: following stops until a person has looked."""
     subject = f"{chain} {cursor.hash}"
     return Case(
-        id=case_id("deep_reorg", subject),
+        id=deep_reorg_id(cursor),
         rule="deep_reorg",
         rules=("deep_reorg",),
         severity=Severity.CRITICAL,

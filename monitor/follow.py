@@ -18,7 +18,9 @@ from monitor.completeness import Completeness
 from monitor.health import Health
 from monitor.ledger import reader
 from monitor.ledger.store import Ledger
+from monitor.model import CaseState, deep_reorg_id
 from monitor.step.observations import (
+    AssetsOpened,
     BlockSeen,
     Configured,
     EndpointFault,
@@ -218,18 +220,23 @@ class Follower:
         with self.ledger.read() as connection:
             stored = reader.cursors(connection).get(name)
             watched = reader.watched(connection, name)
+            carried = reader.carried(connection, name)
         retired = tuple(locator for locator in watched if locator not in self.wallets)
         assigned = {
             locator: self.wallets[locator]
             for locator, item in watched.items()
             if locator in self.wallets and self.wallets[locator] != item.wallet
         }
-        if retired or assigned:
-            await self.writer.take(Configured(name, retired, assigned))
+        gone = tuple(sorted(carried.keys() - set(self.chain.assets)))
+        if retired or assigned or gone:
+            await self.writer.take(Configured(name, retired, assigned, gone))
         if stored is not None:
             self._final_height = max(self._final_height, stored.final_height)
         await self._open_new(None if stored is None else stored.at, [w for w in self.wallets if w not in watched])
         await self._load()
+        new = tuple(asset for asset in self.chain.assets if asset not in carried)
+        if stored is not None and new:
+            await self._open_assets(new)
 
     async def _open_new(self, cursor: BlockRef | None, locators: Sequence[str]) -> None:
         """Open locators at the cursor; at the very first opening, at the block below the first one to follow."""
@@ -242,8 +249,15 @@ class Follower:
             return
         opening = await self.chain.open_at(locators, at)
         wallets = {locator: self.wallets[locator] for locator in locators}
-        await self.writer.take(Opened(opening, wallets, self._final_height, first))
+        await self.writer.take(Opened(opening, wallets, self.chain.assets, self._final_height, first))
         log.info("opened", extra={"chain": self.chain.name, "height": at.height, "addresses": len(locators)})
+
+    async def _open_assets(self, assets: tuple[str, ...]) -> None:
+        """Assets that the configuration has added begin to be followed at the cursor, for every locator."""
+        cursor, _ = self._position()
+        opening = await self.chain.open_at(list(self.wallets), cursor)
+        await self.writer.take(AssetsOpened(opening, assets, self.wallets, self._final_height))
+        log.info("assets opened", extra={"chain": self.chain.name, "assets": list(assets)})
 
     async def _first_block(self) -> BlockRef:
         heads = await self.chain.heads()
@@ -285,12 +299,23 @@ class Follower:
         to = await self._fork(headers)
         if to is None or to.height < min(final_height, cursor.height):
             await self.writer.take(ReorgTooDeep(cursor, final_height))
-            raise TooDeep(f"reorganised below the final block {final_height}: see the deep_reorg case")
+            if not await asyncio.to_thread(self._deep_reorg_closed, cursor):
+                raise TooDeep(
+                    f"reorganised below the final block {final_height}: "
+                    "following goes on when a person has closed the deep_reorg case"
+                )
+            to = to or await self.chain.header(min(headers[-1].height, (await self.chain.heads()).final.height))
         if to.hash == cursor.hash:
             # Undoing nothing, again and again, would fill the journal: wait until the nodes are of one mind.
             raise Disagreement(f"block {cursor.height} {cursor.hash} has left the chain by one answer, not by another")
         log.warning("reorganised", extra={"chain": self.chain.name, "from": cursor.height, "to": to.height})
         await self.writer.take(Rewound(to, self._final_height))
+
+    def _deep_reorg_closed(self, cursor: BlockRef) -> bool:
+        """Whether a person has looked at this very reorganisation and closed its case."""
+        with self.ledger.read() as connection:
+            case = reader.case(connection, deep_reorg_id(cursor))
+        return case is not None and case.state is CaseState.CLOSED
 
     async def _fork(self, headers: Sequence[BlockRef]) -> BlockRef | None:
         """The newest canonical header: doubling steps down, then halving between."""

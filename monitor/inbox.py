@@ -134,17 +134,25 @@ class Inbox:
             return
         as_of = min(line.as_of for line in lines)
         use(lines)
-        await self._writer.take(TableRead(source, tuple(_plain(line) for line in lines), (), as_of))
+        await self._take_table(TableRead(source, tuple(_plain(line) for line in lines), (), as_of))
         self._health.solved("books", source)
 
     async def _refuse(self, source: str, error: BooksError) -> None:
         mistakes = tuple(str(mistake) for mistake in error.mistakes)
         for mistake in mistakes:
             log.warning("book refused: the last good one stays", extra={"source": source, "mistake": mistake})
-        await self._writer.take(TableRead(source, None, mistakes, None))
+        await self._take_table(TableRead(source, None, mistakes, None))
         self._health.problem("books", source, str(error))
         if source == "liabilities" and self.declared.liabilities is None:
             self.declared.reason = f"the liabilities cannot be used: {mistakes[0]}"
+
+    async def _take_table(self, observation: TableRead) -> None:
+        try:
+            await self._writer.take(observation)
+        except Exception:
+            # Not written, or not known to be: the same file is read again at the next look.
+            self.declared.stamps.pop(observation.source, None)
+            raise
 
     def _use_liabilities(self, lines: tuple[Liability, ...]) -> None:
         self.declared.liabilities, self.declared.reason = lines, ""

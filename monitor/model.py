@@ -272,6 +272,11 @@ def case_id(*parts: str) -> str:
     return sha256("\x1f".join(parts).encode()).hexdigest()[:16]
 
 
+def deep_reorg_id(cursor: BlockRef) -> str:
+    """The id of the case of a reorganisation that undid ``cursor`` although it was final."""
+    return case_id("deep_reorg", f"{cursor.chain} {cursor.hash}")
+
+
 class Outcome(StrEnum):
     """How a check ended; UNVERIFIED is never PASS."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sqlalchemy.exc import DBAPIError
+
 
 class LedgerError(Exception):
     """The ledger cannot be opened or written; the message says why and what to do."""
@@ -13,3 +15,8 @@ class LedgerInUse(LedgerError):
 
 class TakenOver(LedgerError):
     """Another porwatch has taken the ledger over: this one must end, and what it did since is not kept."""
+
+
+def refused(name: str, error: DBAPIError, remedy: str = "") -> LedgerError:
+    """What a database said when the ledger ``name`` was opened, in one line."""
+    return LedgerError(f"store: {name}: {' '.join(str(error.orig).split())}{remedy}")

@@ -12,13 +12,14 @@ from sqlalchemy import Connection, inspect, make_url
 from sqlalchemy.exc import DBAPIError
 
 from monitor.ledger.engines import open_engines
-from monitor.ledger.errors import LedgerError
+from monitor.ledger.errors import LedgerError, refused
 from monitor.ledger.postgres import assert_fit
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
 _FOLDER = Path(__file__).parent / "migrations"
+_INSUFFICIENT_PRIVILEGE = "42501"
 _REMEDY = "run `porwatch db upgrade CONFIG --apply`"
 
 
@@ -100,7 +101,9 @@ def _opened(url: str, *, writable: bool) -> Iterator[Connection]:
                 assert_fit(connection)
             yield connection
     except DBAPIError as error:
-        raise LedgerError(f"store: {engines.name}: {error.orig}") from error
+        denied = getattr(error.orig, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE
+        remedy = ": give the SQL of --plan to somebody who may" if denied else ""
+        raise refused(engines.name, error, remedy) from error
     finally:
         engines.close()
 

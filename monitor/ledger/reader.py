@@ -101,6 +101,20 @@ def watched(connection: Connection, chain: str) -> dict[str, Watched]:
     return {r.locator: Watched(r.wallet, r.opened_height) for r in rows}
 
 
+def added(connection: Connection, chain: str) -> dict[str, str]:
+    """Wallet by locator of those that were added through the API."""
+    columns = schema.added.c
+    rows = connection.execute(select(columns.locator, columns.wallet).where(columns.chain == chain))
+    return {row.locator: row.wallet for row in rows}
+
+
+def carried(connection: Connection, chain: str) -> dict[str, int]:
+    """The assets for which a chain's locators have been opened, with the height from which on."""
+    columns = schema.carried.c
+    rows = connection.execute(select(columns.asset, columns.opened_height).where(columns.chain == chain))
+    return {row.asset: row.opened_height for row in rows}
+
+
 def coins(connection: Connection, chain: str) -> Iterator[Coin]:
     """Every unspent coin of ours on a chain."""
     rows = connection.execute(select(schema.coin).where(schema.coin.c.chain == chain)).yield_per(_PAGE)

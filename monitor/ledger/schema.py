@@ -35,6 +35,24 @@ watched = Table(
     Column("opened_hash", Text, nullable=False),
 )
 
+#: locators that a person or a program added through the API; the configuration's own stand in its files
+added = Table(
+    "added",
+    metadata,
+    Column("chain", Text, primary_key=True),
+    Column("locator", Text, primary_key=True),
+    Column("wallet", Text, nullable=False),
+)
+
+#: the assets for which the locators of a chain have been opened, and from which block on
+carried = Table(
+    "carried",
+    metadata,
+    Column("chain", Text, primary_key=True),
+    Column("asset", Text, primary_key=True),
+    Column("opened_height", Whole, nullable=False),
+)
+
 #: units of an account after the cursor's block; an account that never held anything has no row
 account = Table(
     "account",
@@ -231,4 +249,4 @@ feed = Table(
 #: one row: how often the ledger was opened to write (monitor.ledger.store)
 writer = Table("writer", metadata, Column("epoch", Whole, primary_key=True, autoincrement=False))
 
-STATE = (watched, account, total, movement, flow, sequence, step, coin, approval, cases, verdict)
+STATE = (watched, added, carried, account, total, movement, flow, sequence, step, coin, approval, cases, verdict)

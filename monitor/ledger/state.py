@@ -64,9 +64,38 @@ def _opened(connection: Connection, body: Json, _at: datetime) -> None:
         connection.execute(insert(schema.watched), rows)
     _insert_accounts(connection, chain, body)
     _insert_coins(connection, chain, body["coins"])
+    known = set(connection.execute(select(schema.carried.c.asset).where(schema.carried.c.chain == chain)).scalars())
+    for asset in body["assets"]:
+        if asset not in known:
+            connection.execute(insert(schema.carried).values(**_carried(body["at"], asset)))
     for batch in chunks(body["sequences"].items()):
         rows = [{"chain": chain, "locator": locator, "value": value} for locator, value in batch]
         connection.execute(insert(schema.sequence), rows)
+
+
+def _added(connection: Connection, body: Json, _at: datetime) -> None:
+    """Locators that somebody asked to have followed from now on."""
+    for batch in chunks(body["wallets"].items()):
+        rows = [{"chain": body["chain"], "locator": locator, "wallet": wallet} for locator, wallet in batch]
+        connection.execute(insert(schema.added), rows)
+
+
+def _carried(block: Json, asset: str) -> Json:
+    return {"chain": block["chain"], "asset": asset, "opened_height": block["height"]}
+
+
+def _asset_opened(connection: Connection, body: Json, _at: datetime) -> None:
+    """The chain's locators begin to be followed for more assets, with what they hold: never a deposit."""
+    chain = body["at"]["chain"]
+    connection.execute(insert(schema.carried), [_carried(body["at"], asset) for asset in body["assets"]])
+    for locator, asset, wallet, units in body["holdings"]:
+        _add(connection, chain, wallet, locator, asset, int(units))
+
+
+def _asset_retired(connection: Connection, body: Json, _at: datetime) -> None:
+    """Assets are no longer followed on a chain: the configuration dropped them."""
+    for table in (schema.account, schema.total, schema.carried):
+        connection.execute(delete(table).where(table.c.chain == body["chain"], table.c.asset.in_(body["assets"])))
 
 
 def _insert_accounts(connection: Connection, chain: str, body: Json) -> None:
@@ -358,6 +387,9 @@ def _delete_coin(connection: Connection, chain: str, coin: str) -> None:
 
 _APPLY: dict[str, Callable[[Connection, Json, datetime], None]] = {
     "opened": _opened,
+    "added": _added,
+    "asset_opened": _asset_opened,
+    "asset_retired": _asset_retired,
     "retired": _retired,
     "assigned": _assigned,
     "block": _block,

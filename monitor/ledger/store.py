@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from chains.core.values import BlockRef
 from monitor.ledger import journal, schema, state
 from monitor.ledger.engines import open_engines
-from monitor.ledger.errors import LedgerError, LedgerInUse, TakenOver
+from monitor.ledger.errors import LedgerError, LedgerInUse, TakenOver, refused
 from monitor.ledger.journal import Entry, Record
 from monitor.ledger.migrate import check, upgrade
 
@@ -99,7 +99,7 @@ class Ledger:
             self._open()
         except DBAPIError as error:
             self.close()
-            raise LedgerError(f"store: {self._engines.name}: {error.orig}") from error
+            raise refused(self._engines.name, error) from error
         except BaseException:
             self.close()
             raise

@@ -70,6 +70,20 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             severities=(Severity.CRITICAL, Severity.WARNING),
             tiers=_EVERY_TIER,
         ),
+        "sequence_gap": Rule(
+            Category.OUTFLOW,
+            Extent.WALLET,
+            "The chain's own counter of a wallet says that something was signed or spent which porwatch has not seen.",
+            "Look at the transactions of the addresses named in the case with a second endpoint.",
+            tiers=_EVERY_TIER,
+        ),
+        "endpoint_lies": Rule(
+            Category.CONTROL,
+            Extent.CHAIN,
+            "An endpoint gave an answer that is provably false.",
+            "Send the evidence file to its operator; the endpoint is not asked any more.",
+            severities=(Severity.WARNING, Severity.CRITICAL),
+        ),
         "late_approval": Rule(
             Category.CONTROL,
             Extent.WALLET,

@@ -12,7 +12,9 @@ from monitor.model import Attribution, Case
 from monitor.step import approvals, blocks, cases, checks, measure, tables
 from monitor.step.observations import (
     Acted,
+    Added,
     ApprovalsRead,
+    AssetsOpened,
     BlockSeen,
     Checked,
     Configured,
@@ -55,7 +57,7 @@ def take(connection: Connection, setup: Setup, observation: Observation, now: da
     return outcome
 
 
-def _plan(  # noqa: C901, PLR0911  one line a kind of observation
+def _plan(  # noqa: C901, PLR0911, PLR0912  one line a kind of observation
     connection: Connection, setup: Setup, observation: Observation, now: datetime
 ) -> tuple[Commit, Outcome]:
     match observation:
@@ -75,6 +77,10 @@ def _plan(  # noqa: C901, PLR0911  one line a kind of observation
             return Commit(final=(observation.chain, observation.height)), Outcome()
         case Opened():
             return blocks.opened(observation), Outcome()
+        case AssetsOpened():
+            return blocks.assets_opened(observation), Outcome()
+        case Added():
+            return blocks.added(connection, observation), Outcome()
         case Configured():
             return blocks.configured(observation), Outcome()
         case Rewound():

@@ -16,7 +16,7 @@ from monitor.ledger.state import chunks
 from monitor.ledger.store import Advance, Commit
 from monitor.model import Attribution, Case, CaseState, Judgement, Sighting, rfc3339, utc
 from monitor.step.messages import case_messages, case_records
-from monitor.step.observations import BlockSeen, Configured, Opened, Rewound, Witnessed
+from monitor.step.observations import Added, AssetsOpened, BlockSeen, Configured, Opened, Rewound, Witnessed
 from monitor.step.setup import HEARTBEAT_LATE, Setup
 
 #: locators in one opening record, so that no journal line grows without limit
@@ -44,6 +44,7 @@ def _opening_records(observation: Opened) -> Iterable[Record]:
         body: Json = {
             "at": block_to_json(opening.at),
             "wallets": dict(batch),
+            "assets": list(observation.assets),
             "holdings": [line for locator, _ in batch for line in holdings.get(locator, [])],
             "coins": [line for locator, _ in batch for line in coins.get(locator, [])],
             "sequences": {locator: opening.sequences[locator] for locator, _ in batch if locator in opening.sequences},
@@ -58,7 +59,35 @@ def configured(observation: Configured) -> Commit:
         records.append(Record("retired", {"chain": observation.chain, "locators": list(observation.retired)}))
     if observation.assigned:
         records.append(Record("assigned", {"chain": observation.chain, "wallets": dict(observation.assigned)}))
+    if observation.assets_retired:
+        body: Json = {"chain": observation.chain, "assets": list(observation.assets_retired)}
+        records.append(Record("asset_retired", body))
     return Commit(records=tuple(records))
+
+
+def assets_opened(observation: AssetsOpened) -> Commit:
+    """Book what the followed locators hold of assets that the configuration has added."""
+    opening = observation.opening
+    body: Json = {
+        "at": block_to_json(opening.at),
+        "assets": list(observation.assets),
+        "holdings": [
+            [account.locator, account.asset, observation.wallets[account.locator], str(units)]
+            for account, units in opening.holdings.items()
+            if units and account.asset in observation.assets
+        ],
+    }
+    advance = Advance(opening.at, opening.at.hash, observation.final_height)
+    return Commit(records=(Record("asset_opened", body),), advance=advance)
+
+
+def added(connection: Connection, observation: Added) -> Commit:
+    """Remember locators that somebody added; those that are followed or remembered already change nothing."""
+    known = {*reader.added(connection, observation.chain), *reader.watched(connection, observation.chain)}
+    new = {locator: wallet for locator, wallet in observation.wallets.items() if locator not in known}
+    if not new:
+        return Commit()
+    return Commit(records=(Record("added", {"chain": observation.chain, "wallets": new, "by": observation.by}),))
 
 
 def seen(

@@ -76,8 +76,15 @@ def _residuals(connection: Connection, setup: Setup, observation: Measured) -> t
         later = len(watched) - len(compared)
         if later:
             uncompared.append(f"{chain}: {later} addresses were opened after the anchor {anchor.height}")
-        ledger = reader.accounts_at(connection, chain, anchor.height)
-        found.extend(reconcile.residuals(holdings.units, ledger, setup.owners[chain], compared, anchor))
+        late = {asset for asset, height in reader.carried(connection, chain).items() if height > anchor.height}
+        uncompared.extend(f"{chain}: {asset} was added after the anchor {anchor.height}" for asset in sorted(late))
+        units = {account: held for account, held in holdings.units.items() if account.asset not in late}
+        ledger = {
+            key: held
+            for key, held in reader.accounts_at(connection, chain, anchor.height).items()
+            if key[1] not in late
+        }
+        found.extend(reconcile.residuals(units, ledger, setup.owners[chain], compared, anchor))
     return tuple(found), uncompared
 
 

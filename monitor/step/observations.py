@@ -16,17 +16,38 @@ class Opened:
 
     opening: Opening
     wallets: Mapping[str, str]
+    assets: tuple[str, ...]
     final_height: int
     first: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """What the configuration says of locators that the ledger already follows: dropped, or of another wallet."""
+    """What the configuration says of what the ledger already follows: dropped, or of another wallet."""
 
     chain: str
     retired: tuple[str, ...]
     assigned: Mapping[str, str]
+    assets_retired: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AssetsOpened:
+    """The followed locators of a chain are followed for more assets from the cursor on."""
+
+    opening: Opening
+    assets: tuple[str, ...]
+    wallets: Mapping[str, str]
+    final_height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """Somebody asks for more locators of a wallet to be followed."""
+
+    chain: str
+    wallets: Mapping[str, str]
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +187,8 @@ class Measured:
 
 Observation = (
     Opened
+    | AssetsOpened
+    | Added
     | Configured
     | BlockSeen
     | Checked

@@ -6,13 +6,16 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Self
+from typing import Never, Self, TypeVar
 
 from monitor.health import Health
-from monitor.ledger.store import Commit, Ledger, commit
+from monitor.ledger.store import Commit, Ledger, TakenOver, commit
 from monitor.step import Outcome, take
 from monitor.step.observations import BlockSeen, Observation, Rewound
 from monitor.step.setup import Setup
+
+_Argument = TypeVar("_Argument")
+_Result = TypeVar("_Result")
 
 
 def utc_now() -> datetime:
@@ -29,6 +32,8 @@ class Writer:
         self._health = health
         self._clock = clock
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
+        self._successor: TakenOver | None = None
+        self._ended = asyncio.Event()
         self.on_commit: list[Callable[[], None]] = []
 
     async def __aenter__(self) -> Self:
@@ -39,16 +44,28 @@ class Writer:
 
     async def take(self, observation: Observation) -> Outcome:
         """One step. An exception means that nothing of it was written."""
-        loop = asyncio.get_running_loop()
-        outcome = await loop.run_in_executor(self._thread, self._step, observation)
+        outcome = await self._in_thread(self._step, observation)
         for hook in self.on_commit:
             hook()
         return outcome
 
     async def mark_sent(self, ids: tuple[int, ...]) -> None:
         """Outbox rows that a receiver has taken."""
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._thread, self._commit, Commit(sent=ids))
+        await self._in_thread(self._commit, Commit(sent=ids))
+
+    async def taken_over(self) -> Never:
+        """Wait for ever; raises TakenOver once another porwatch has the ledger: nothing can be written any more."""
+        await self._ended.wait()
+        assert self._successor is not None
+        raise self._successor
+
+    async def _in_thread(self, work: Callable[[_Argument], _Result], argument: _Argument) -> _Result:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work, argument)
+        except TakenOver as error:
+            self._successor = error
+            self._ended.set()
+            raise
 
     def _step(self, observation: Observation) -> Outcome:
         now = self._clock()

@@ -139,7 +139,7 @@ class Stage:
             world.holdings(wallets, at.height),
             tuple(coin for coin in world.coins.values() if coin.locator in wallets),
         )
-        self._take(Opened(opening, wallets, at.height - _FINAL_BELOW, first))
+        self._take(Opened(opening, wallets, ASSETS[at.chain], at.height - _FINAL_BELOW, first))
 
     # -- steps -------------------------------------------------------------------------------------
 

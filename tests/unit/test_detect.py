@@ -121,6 +121,17 @@ def test_the_fee_stands_in_the_first_case_where_the_native_asset_has_none() -> N
     assert (case.asset, case.units, case.fee_asset, case.fee_units) == ("USDT", 900, "ETH", 3)
 
 
+def test_the_fee_stands_in_the_case_of_the_native_asset_wherever_it_comes() -> None:
+    cases = found(judged(part(3, kind=Part.FEE), part(900, asset="USDT"), part(500)))
+    assert {case.asset: case.fee_units for case in cases} == {"ETH": 3, "USDT": 0}
+
+
+def test_a_case_names_the_destinations_of_its_own_wallet_and_asset_only() -> None:
+    parts = (part(3, kind=Part.FEE), part(900, asset="USDT", to="0xt"), part(500), part(7, wallet="cold", to="0xc"))
+    named = {(c.wallet, c.asset): [(d.address, d.units) for d in c.destinations] for c in found(judged(*parts))}
+    assert named == {("hot", "ETH"): [("0xa", 500)], ("hot", "USDT"): [("0xt", 900)], ("cold", "ETH"): [("0xc", 7)]}
+
+
 def test_the_fee_of_two_tokens_stands_in_one_case() -> None:
     scene = replace(SCENE, decimals={**SCENE.decimals, "DAI": 18})
     cases = found(judged(part(3, kind=Part.FEE), part(900, asset="USDT"), part(900, asset="DAI")), scene)

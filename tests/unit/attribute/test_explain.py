@@ -284,3 +284,18 @@ def test_a_hot_signature_over_nothing_uses_up_no_approval() -> None:
     nothing, payment = judge(pay(units=0), pay(), approvals=(approval,))
     assert [a.approval for a in nothing.attributions] == [""]
     assert used([payment]) == ["w"]
+
+
+@pytest.mark.parametrize(("strict", "cold"), [(True, ("cold",)), (False, ())])
+def test_a_cold_signature_under_a_move_between_hot_wallets_is_judged_by_the_policy(
+    strict: bool, cold: tuple[str, ...]
+) -> None:
+    item = pay(source="0xhot", to="0xhot-b", signer="0xcold")
+    (judgement,) = judge(item, rules=replace(RULES, cold_needs_approval=strict))
+    assert judgement.cold_unapproved == cold
+
+
+def test_a_cold_signature_under_a_payment_that_nobody_explains_is_unapproved_whatever_the_policy_says() -> None:
+    lenient = Rules(approvals_configured=False, cold_needs_approval=False)
+    (judgement,) = judge(pay(source="0xhot", signer="0xcold"), rules=lenient)
+    assert judgement.cold_unapproved == ("cold",)

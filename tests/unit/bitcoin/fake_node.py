@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bitcoin.core import CBlock, CTransaction
+from bitcoin.core import CBlock, CoreRegTestParams, CTransaction
 
 from chains.bitcoin.blocks import parse_header
 from chains.bitcoin.node import translate
@@ -36,7 +36,7 @@ class FakeNode:
     """``blocks``: raw blocks by height; ``stale``: blocks that have left the chain; ``lies``: method -> replacement."""
 
     def __init__(self) -> None:
-        self.blocks: list[bytes] = [block([coinbase(0)])]
+        self.blocks: list[bytes] = [CoreRegTestParams.GENESIS_BLOCK.serialize()]
         self.stale: list[bytes] = []
         self.lies: dict[str, Callable[..., Any]] = {}
         self.down = False
@@ -127,6 +127,7 @@ class FakeNode:
             "bestblock": self.hash(-1),
             "unspents": [
                 {"txid": txid[::-1].hex(), "vout": number, "scriptPubKey": script.hex(), "amount": coins(units)}
+                | {"height": self.height_of(txid)}
                 for (txid, number), (units, script) in left.items()
             ],
             "total_amount": coins(sum(units for units, _ in left.values())),
@@ -147,6 +148,15 @@ class FakeNode:
             for number, out in enumerate(each.vout)
         }
 
+    def height_of(self, txid: bytes) -> int:
+        """The height of the newest block with this transaction (wire order)."""
+        heights = [
+            height
+            for height, raw in enumerate(self.blocks)
+            if any(each.GetTxid() == txid for each in CBlock.deserialize(raw).vtx)
+        ]
+        return heights[-1]
+
     def _transaction(self, each: CTransaction, outputs: dict[tuple[bytes, int], tuple[int, bytes]]) -> Any:
         vin = []
         for entry in each.vin:
@@ -155,6 +165,7 @@ class FakeNode:
                 continue
             units, script = outputs[entry.prevout.hash, entry.prevout.n]
             prevout = {"value": coins(units), "scriptPubKey": {"hex": script.hex()}}
+            prevout["height"] = self.height_of(entry.prevout.hash)
             vin.append({"txid": entry.prevout.hash[::-1].hex(), "vout": entry.prevout.n, "prevout": prevout})
         vout = [
             {"n": number, "value": coins(out.nValue), "scriptPubKey": {"hex": bytes(out.scriptPubKey).hex()}}
@@ -173,10 +184,13 @@ def settings_of(**keys: Any) -> Settings:
     return Settings.model_validate(given)
 
 
-def chain_on(*nodes: FakeNode, **keys: Any) -> BitcoinChain:
-    """A chain called "bitcoin" on these nodes."""
+def chain_on(*nodes: FakeNode, own: Sequence[int] = (), **keys: Any) -> BitcoinChain:
+    """A chain called "bitcoin" on these nodes; ``own``: the numbers of those marked so."""
     names = [f"node-{number}" for number in range(len(nodes))]
-    settings = settings_of(endpoints=[{"name": name, "url": "http://127.0.0.1:1"} for name in names], **keys)
+    endpoints = [
+        {"name": name, "url": "http://127.0.0.1:1", "own": number in own} for number, name in enumerate(names)
+    ]
+    settings = settings_of(endpoints=endpoints, **keys)
     by_name = dict(zip(names, nodes, strict=True))
     rpc = Rpc(
         settings.endpoints,
