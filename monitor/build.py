@@ -13,6 +13,7 @@ from chains.core.chain import Chain
 from chains.core.registry import open_kind
 from monitor.attribute import Rules
 from monitor.completeness import Completeness
+from monitor.config.addresses import DEFAULT_GAP
 from monitor.config.resolved import Config
 from monitor.cycle import Cycles, Declared
 from monitor.detect import Grace
@@ -20,6 +21,7 @@ from monitor.evidence import EvidenceFolder
 from monitor.follow import Follower
 from monitor.health import Health
 from monitor.inbox import Inbox
+from monitor.ledger import reader
 from monitor.ledger.store import Ledger
 from monitor.model import Tier
 from monitor.publish.deliver import Receiver, receivers
@@ -27,6 +29,7 @@ from monitor.step import Outcome
 from monitor.step.setup import SKEW, Setup
 from monitor.step.writer import Writer, utc_now
 from monitor.transition import Transition
+from monitor.watchlist import WatchList
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class Monitor:
     followers: Mapping[str, Follower]
     inbox: Inbox
     cycles: Cycles
+    watchlist: WatchList
     receivers: tuple[Receiver, ...]
 
     async def cycle(self, kind: str) -> Outcome:
@@ -70,6 +74,9 @@ async def opened(config: Config) -> AsyncIterator[Monitor]:
         setup = _setup(config, tuple(receiver.name for receiver in told))
         writer = await stack.enter_async_context(Writer(ledger, setup, health))
         inbox = Inbox(config, setup, ledger, writer, health)
+        locators = _locators(config, ledger)
+        for name, wallets in locators.items():
+            setup.owners[name].update({locator: setup.wallets[wallet] for locator, wallet in wallets.items()})
         checks = {
             name: Completeness(chain, ledger, writer, health, _cold(config, name)) for name, chain in chains.items()
         }
@@ -77,7 +84,7 @@ async def opened(config: Config) -> AsyncIterator[Monitor]:
         followers = {
             name: Follower(
                 chain=chain,
-                wallets=config.locators[name],
+                wallets=locators[name],
                 start=config.chains[name].start,
                 quorum=config.chains[name].needed_quorum(),
                 endpoints=sum(not endpoint.hint_only for endpoint in config.chains[name].endpoints),
@@ -87,6 +94,7 @@ async def opened(config: Config) -> AsyncIterator[Monitor]:
                 before_outflow=inbox.read_approvals,
                 checks=checks[name],
                 write_evidence=evidence.write,
+                late=_late(config, name),
             )
             for name, chain in chains.items()
         }
@@ -99,7 +107,8 @@ async def opened(config: Config) -> AsyncIterator[Monitor]:
             reload=lambda name: followers[name].reload(),
             prove_every=config.schedule.prove,
         )
-        yield Monitor(config, ledger, health, setup, writer, chains, followers, inbox, cycles, told)
+        watchlist = WatchList(config, setup, writer, health, locators, lambda name, new: followers[name].grow(new))
+        yield Monitor(config, ledger, health, setup, writer, chains, followers, inbox, cycles, watchlist, told)
 
 
 def _connect(config: Config, name: str, health: Health) -> Chain:
@@ -110,6 +119,33 @@ def _connect(config: Config, name: str, health: Health) -> Chain:
 
     chain: Any = Transition(open_kind(settings.kind).connect(name, settings, config.decimals, config.base, observe))
     return chain  # type: ignore[no-any-return]
+
+
+def _locators(config: Config, ledger: Ledger) -> dict[str, dict[str, str]]:
+    """What is watched: the configuration's locators, and those that were added to wallets it still has."""
+    found: dict[str, dict[str, str]] = {}
+    with ledger.read() as connection:
+        for chain, locators in config.locators.items():
+            added = reader.added(connection, chain)
+            kept = {locator: name for locator, name in added.items() if name in config.wallet_settings}
+            found[chain] = {**kept, **locators}
+    return found
+
+
+def _late(config: Config, chain: str) -> dict[str, str]:
+    """The locators in the last fifth of each ranged descriptor, with a name for that range."""
+    settings = config.chains[chain]
+    found: dict[str, str] = {}
+    for wallet in config.wallet_settings.values():
+        if wallet.chain != chain:
+            continue
+        first, last = wallet.range or (0, (wallet.gap_limit or DEFAULT_GAP) - 1)
+        begin = first + (last - first + 1) * 4 // 5
+        for number, descriptor in enumerate(wallet.descriptors, start=1):
+            if "*" in descriptor:
+                late = open_kind(settings.kind).derive(descriptor, begin, last, settings)
+                found |= dict.fromkeys(late, f"{wallet.name} descriptor {number} {first}-{last}")
+    return found
 
 
 def _cold(config: Config, chain: str) -> tuple[str, ...]:

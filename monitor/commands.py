@@ -57,18 +57,18 @@ def check(path: Path, *, online: bool) -> int:
 async def _check_online(config: Config) -> int:
     from chains.core.registry import open_kind
 
-    worst = FINE
+    states = set()
     for name, settings in config.chains.items():
         chain = open_kind(settings.kind).connect(name, settings, config.decimals, config.base, None)
         try:
             for answer in await chain.identify():
                 sys.stdout.write(f"{name} {answer.endpoint}: {answer.state}: {answer.detail}\n")
-                worst = max(worst, {"right": FINE, "wrong": WRONG}.get(answer.state, UNDETERMINED))
-                if answer.state == "wrong":
-                    return WRONG
+                states.add(answer.state)
         finally:
             await chain.close()
-    return worst
+    if "wrong" in states:
+        return WRONG
+    return FINE if states <= {"right"} else UNDETERMINED
 
 
 def not_yet(config: Config) -> list[str]:
@@ -88,11 +88,6 @@ def refused(config: Config) -> list[str]:
     lines = []
     if config.web.config_file is not None:
         lines.append("web.config_file: TLS and authentication are not served by this version: listen on loopback")
-    lines.extend(
-        f"wallets: {wallet.name}: addresses_sql is not read by this version: write addresses_file"
-        for wallet in config.wallet_settings.values()
-        if wallet.addresses_sql is not None
-    )
     books = config.books
     for name in ("liabilities", "approvals", "prices"):
         book = getattr(books, name)

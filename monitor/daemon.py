@@ -107,6 +107,7 @@ async def once(config: Config) -> tuple[dict[str, Any], int]:
     async with opened(config) as monitor:
         await _identify(monitor)
         await monitor.inbox.read_all()
+        await monitor.watchlist.read_sources()
         for follower in monitor.followers.values():
             await follower.catch_up()
         await monitor.inbox.tick()
@@ -174,6 +175,7 @@ def _scheduler(monitor: Monitor) -> AsyncIOScheduler:
 def _every_second(monitor: Monitor) -> Callable[[], Awaitable[None]]:
     async def tick() -> None:
         await monitor.inbox.read_all()
+        await monitor.watchlist.read_sources()
         await monitor.inbox.tick()
 
     return tick

@@ -434,6 +434,23 @@ def with_transactions(case: Case, located: Mapping[tuple[str, str], Sequence[str
     return replace(case, evidence={**case.evidence, "transactions": txids}) if txids else case
 
 
+def range_nearly_used(chain: str, wallet: Wallet, name: str, now: datetime) -> Case:
+    """80 % of a descriptor's range are used: behind its end nothing is watched."""
+    return Case(
+        id=case_id("inventory_gap", name),
+        rule="inventory_gap",
+        rules=("inventory_gap",),
+        severity=Severity.WARNING,
+        state=CaseState.OPEN,
+        opened_at=now,
+        chain=chain,
+        wallet=wallet.name,
+        tier=wallet.tier,
+        subject=name,
+        history=(Event(now, "opened", SYSTEM, "make gap_limit or range longer, and restart"),),
+    )
+
+
 def endpoint_lies(fault: Fault, file: str, *, quorum_holds: bool, now: datetime) -> Case:
     """An endpoint gave an answer that is provably false; a warning while enough others remain."""
     subject = f"{fault.chain}/{fault.endpoint}"

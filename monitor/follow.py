@@ -26,6 +26,7 @@ from monitor.step.observations import (
     EndpointFault,
     FinalSeen,
     Opened,
+    RangeNearlyUsed,
     ReorgTooDeep,
     Rewound,
     Witnessed,
@@ -52,7 +53,8 @@ class Follower:
     """Follows one chain. ``wallets``: wallet name by configured locator; ``start``: first block to follow.
 
     ``before_outflow`` is awaited before a block with an outflow of ours is judged: it reads the
-    approvals to their end. ``write_evidence`` keeps an endpoint's lie and returns the file's name.
+    approvals to their end. ``write_evidence`` keeps an endpoint's lie and returns the file's name. ``late``: by locator
+    near the end of a descriptor's range, the name of that range.
     """
 
     chain: Chain
@@ -66,6 +68,7 @@ class Follower:
     before_outflow: Callable[[], Awaitable[None]]
     checks: Completeness
     write_evidence: Callable[[Fault], str]
+    late: Mapping[str, str] = field(default_factory=dict)
     clock: Callable[[], datetime] = utc_now
     _watch: Watch | None = None
     _cursor: BlockRef | None = None
@@ -75,6 +78,8 @@ class Follower:
     _at_head: datetime | None = None
     _unseen: dict[str, int] = field(default_factory=dict)
     _reload: bool = False
+    _new: list[str] = field(default_factory=list)
+    _said: set[str] = field(default_factory=set)
 
     async def run(self) -> None:
         """Follow for ever. A chain's errors are shown, waited out and tried again; nothing is skipped."""
@@ -136,6 +141,8 @@ class Follower:
         if self._reload:
             await self._load()
             self._reload = False
+        if self._new:
+            await self._open_grown()
         while not await self._burst():
             heads = await self.chain.heads()
             self._note(heads)
@@ -185,6 +192,24 @@ class Follower:
             await self.writer.take(EndpointFault(fault, file, holds))
         self.health.quarantined[name] = tuple(self.chain.quarantined())
 
+    def grow(self, locators: Sequence[str]) -> None:
+        """Open these new locators before the next block; ``wallets`` has them already."""
+        self._new.extend(locators)
+
+    async def _open_grown(self) -> None:
+        """Open what was added since the last block, and watch it from the next one on."""
+        cursor, watch = self._position()
+        locators, self._new = list(dict.fromkeys(self._new)), []
+        try:
+            opening = await self.chain.open_at(locators, cursor)
+            wallets = {locator: self.wallets[locator] for locator in locators}
+            await self.writer.take(Opened(opening, wallets, self.chain.assets, self._final_height, first=False))
+        except BaseException:
+            self._new = [*locators, *self._new]
+            raise
+        watch.add(locators)
+        watch.add_coins(opening.coins)
+
     def reload(self) -> None:
         """Take locators and coins from the ledger again before the next block."""
         self._reload = True
@@ -201,7 +226,20 @@ class Follower:
         self._cursor = block.ref
         self._unseen |= dict.fromkeys(block.unseen, block.ref.height)
         await self.checks.after_block(block, live=live)
+        await self._watch_ranges(block)
         self.health.heads[self.chain.name] = max(block.ref.height, self.health.heads.get(self.chain.name, 0))
+
+    async def _watch_ranges(self, block: Block) -> None:
+        """Say once when a descriptor's range is nearly used up: behind its end nothing is watched."""
+        if not self.late:
+            return
+        for item in block.transactions:
+            for movement in item.movements:
+                name = self.late.get(movement.account.locator)
+                if name is not None and name not in self._said:
+                    self._said.add(name)
+                    wallet = self.wallets[movement.account.locator]
+                    await self.writer.take(RangeNearlyUsed(self.chain.name, wallet, name))
 
     def _note(self, heads: Heads) -> None:
         self.health.heads[self.chain.name] = heads.seen.height

@@ -85,8 +85,9 @@ class Postgres:
     def _hold(self, raw: Any, _record: Any) -> None:
         """Make a new writer session the holder of the lock, or no session at all."""
         try:
+            raw.autocommit = True
             raw.execute("SELECT pg_advisory_lock(%s, current_schema()::regnamespace::oid::int4)", (LOCK_CLASS,))
-            raw.commit()
+            raw.autocommit = False
         except BaseException as error:
             raw.close()
             if getattr(error, "sqlstate", None) == _LOCK_NOT_AVAILABLE:

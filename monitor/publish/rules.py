@@ -84,6 +84,14 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             "Send the evidence file to its operator; the endpoint is not asked any more.",
             severities=(Severity.WARNING, Severity.CRITICAL),
         ),
+        "inventory_gap": Rule(
+            Category.CONTROL,
+            Extent.WALLET,
+            "Addresses of a wallet are about to lie outside the watch list.",
+            "Make the descriptor's gap_limit or range longer, and restart porwatch.",
+            severities=(Severity.WARNING,),
+            tiers=_EVERY_TIER,
+        ),
         "late_approval": Rule(
             Category.CONTROL,
             Extent.WALLET,

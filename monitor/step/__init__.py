@@ -24,6 +24,7 @@ from monitor.step.observations import (
     Measured,
     Observation,
     Opened,
+    RangeNearlyUsed,
     ReorgTooDeep,
     Rewound,
     TableRead,
@@ -69,6 +70,9 @@ def _plan(  # noqa: C901, PLR0911, PLR0912  one line a kind of observation
             return change, Outcome(cases=found)
         case Witnessed():
             change, found = blocks.witnessed(connection, setup, observation, now)
+            return change, Outcome(cases=found)
+        case RangeNearlyUsed():
+            change, found = cases.range_nearly_used(connection, setup, observation, now)
             return change, Outcome(cases=found)
         case EndpointFault():
             change, found = cases.fault(connection, setup, observation, now)

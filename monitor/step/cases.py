@@ -13,7 +13,7 @@ from monitor.ledger.store import Commit
 from monitor.model import Case, CaseState, Tier
 from monitor.step.blocks import feed_blind
 from monitor.step.messages import case_messages, case_records
-from monitor.step.observations import Acted, EndpointFault, ReorgTooDeep
+from monitor.step.observations import Acted, EndpointFault, RangeNearlyUsed, ReorgTooDeep
 from monitor.step.setup import Setup
 
 
@@ -54,6 +54,16 @@ def too_deep(
 ) -> tuple[Commit, tuple[Case, ...]]:
     """Open one case for a reorganisation below the final block; the cursor stays where it is."""
     case = detect.deep_reorg(observation.cursor.chain, observation.cursor, observation.final_height, now)
+    if reader.case(connection, case.id) is not None:
+        return Commit(), ()
+    return _commit(setup, (case,))
+
+
+def range_nearly_used(
+    connection: Connection, setup: Setup, observation: RangeNearlyUsed, now: datetime
+) -> tuple[Commit, tuple[Case, ...]]:
+    """A descriptor's range must be made longer: one case a range."""
+    case = detect.range_nearly_used(observation.chain, setup.wallets[observation.wallet], observation.range, now)
     if reader.case(connection, case.id) is not None:
         return Commit(), ()
     return _commit(setup, (case,))

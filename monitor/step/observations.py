@@ -42,6 +42,15 @@ class AssetsOpened:
 
 
 @dataclass(frozen=True, slots=True)
+class RangeNearlyUsed:
+    """An address near the end of a descriptor's range was used: what comes behind the end is not watched."""
+
+    chain: str
+    wallet: str
+    range: str
+
+
+@dataclass(frozen=True, slots=True)
 class Added:
     """Somebody asks for more locators of a wallet to be followed."""
 
@@ -189,6 +198,7 @@ Observation = (
     Opened
     | AssetsOpened
     | Added
+    | RangeNearlyUsed
     | Configured
     | BlockSeen
     | Checked

@@ -27,7 +27,7 @@ class Setup:
     """
 
     wallets: Mapping[str, Wallet]
-    owners: Mapping[str, Mapping[str, Wallet]]
+    owners: Mapping[str, dict[str, Wallet]]
     natives: Mapping[str, str]
     carried: Mapping[str, tuple[str, ...]]
     skews: Mapping[str, timedelta]
