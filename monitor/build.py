@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,10 +20,10 @@ from monitor.detect import Grace
 from monitor.evidence import EvidenceFolder
 from monitor.follow import Follower
 from monitor.health import Health
-from monitor.inbox import Inbox
+from monitor.inbox import Inbox, Submission
 from monitor.ledger import reader
 from monitor.ledger.store import Ledger
-from monitor.model import Tier
+from monitor.model import Case, Tier
 from monitor.publish.deliver import Receiver, receivers
 from monitor.step import Outcome
 from monitor.step.setup import SKEW, Setup
@@ -55,6 +55,23 @@ class Monitor:
         anchored = self.cycles.anchored
         self.cycles.unseen = {name: one.unseen_above(anchored.get(name, -1)) for name, one in self.followers.items()}
         return await self.cycles.run(kind, Declared(declared.liabilities, declared.reason))
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the API may ask for, each thing of the part that does it."""
+
+    inbox: Inbox
+    watchlist: WatchList
+
+    async def approve(self, body: object) -> Submission:
+        return await self.inbox.approve(body)
+
+    async def act(self, case_id: str, action: str, name: str, reason: str) -> Case:
+        return await self.inbox.act(case_id, action, name, reason)
+
+    async def add_addresses(self, wallet: str, addresses: Sequence[str], by: str) -> list[str]:
+        return await self.watchlist.add(wallet, addresses, by)
 
 
 @asynccontextmanager

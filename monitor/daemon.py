@@ -17,7 +17,8 @@ from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED, JobExecutionEv
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from monitor.build import Monitor, opened
+from chains.core.settings import ChainSettings
+from monitor.build import Desk, Monitor, opened
 from monitor.config.resolved import Config
 from monitor.ledger import reader
 from monitor.ledger.store import LedgerError
@@ -140,8 +141,14 @@ def scope_of(config: Config) -> Scope:
         assets={name: (chain.native, *chain.tokens_by_asset()) for name, chain in config.chains.items()},
         decimals=config.decimals,
         receivers=tuple(receiver.name for receiver in receivers(config.alertmanagers)),
+        endpoints={name: _endpoint_names(chain) for name, chain in config.chains.items()},
         sources=tuple(name for name in ("liabilities", "approvals", "prices") if getattr(books, name) is not None),
     )
+
+
+def _endpoint_names(settings: ChainSettings) -> tuple[str, ...]:
+    named = enumerate(settings.endpoints, start=1)
+    return tuple(endpoint.name or f"endpoint-{i}" for i, endpoint in named if not endpoint.hint_only)
 
 
 def _scheduler(monitor: Monitor) -> AsyncIOScheduler:
@@ -224,7 +231,7 @@ async def _serve_http(stack: AsyncExitStack, monitor: Monitor, scope: Scope, sna
             health=monitor.health,
             snapshots=snapshots,
             scope=scope,
-            actions=monitor.inbox,
+            actions=Desk(monitor.inbox, monitor.watchlist),
             access=access,
             runbook=_runbook,
         )

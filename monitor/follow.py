@@ -255,6 +255,7 @@ class Follower:
         """Load what the ledger follows, align it with the configuration, and open what is new."""
         name = self.chain.name
         self._note(await self.chain.heads())
+        self.health.limits[name] = (await self.chain.capabilities()).limits
         with self.ledger.read() as connection:
             stored = reader.cursors(connection).get(name)
             watched = reader.watched(connection, name)
@@ -270,31 +271,21 @@ class Follower:
             await self.writer.take(Configured(name, retired, assigned, gone))
         if stored is not None:
             self._final_height = max(self._final_height, stored.final_height)
-        await self._open_new(None if stored is None else stored.at, [w for w in self.wallets if w not in watched])
+        else:
+            # The very first opening is at the block below the first one to follow.
+            await self._open_locators(await self._first_block(), list(self.wallets), first=True)
         await self._load()
-        new = tuple(asset for asset in self.chain.assets if asset not in carried)
-        if stored is not None and new:
-            await self._open_assets(new)
 
-    async def _open_new(self, cursor: BlockRef | None, locators: Sequence[str]) -> None:
-        """Open locators at the cursor; at the very first opening, at the block below the first one to follow."""
-        first = cursor is None
-        at = await self._first_block() if cursor is None else cursor
-        if not locators and not first:
-            return
-        if not first and not await self.chain.is_canonical(at):
-            await self._rewind_from(at)
-            return
+    async def _open_locators(self, at: BlockRef, locators: Sequence[str], *, first: bool = False) -> None:
         opening = await self.chain.open_at(locators, at)
         wallets = {locator: self.wallets[locator] for locator in locators}
         await self.writer.take(Opened(opening, wallets, self.chain.assets, self._final_height, first))
         log.info("opened", extra={"chain": self.chain.name, "height": at.height, "addresses": len(locators)})
 
-    async def _open_assets(self, assets: tuple[str, ...]) -> None:
-        """Assets that the configuration has added begin to be followed at the cursor, for every locator."""
-        cursor, _ = self._position()
-        opening = await self.chain.open_at(list(self.wallets), cursor)
-        await self.writer.take(AssetsOpened(opening, assets, self.wallets, self._final_height))
+    async def _open_assets(self, at: BlockRef, assets: tuple[str, ...], locators: Sequence[str]) -> None:
+        opening = await self.chain.open_at(locators, at)
+        wallets = {locator: self.wallets[locator] for locator in locators}
+        await self.writer.take(AssetsOpened(opening, assets, wallets, self._final_height))
         log.info("assets opened", extra={"chain": self.chain.name, "assets": list(assets)})
 
     async def _first_block(self) -> BlockRef:
@@ -305,22 +296,33 @@ class Follower:
         return await self.chain.header(max(first - 1, 0))
 
     async def _load(self) -> None:
-        """Take cursor, locators and coins from the ledger; in a thread, as there may be very many."""
-        self._cursor, watched, coins = await asyncio.to_thread(self._stored)
+        """Take cursor, locators and coins from the ledger, and open at the cursor what is not there yet.
+
+        In a thread, as there may be very many.
+        """
+        cursor, watched, carried, coins = await asyncio.to_thread(self._stored)
         missing = [locator for locator in self.wallets if locator not in watched]
-        if missing:
-            await self._open_new(self._cursor, missing)
-            self._cursor, watched, coins = await asyncio.to_thread(self._stored)
-            if not watched.keys() >= set(missing):
+        assets = tuple(asset for asset in self.chain.assets if asset not in carried)
+        if missing or assets:
+            if not await self.chain.is_canonical(cursor):
+                await self._rewind_from(cursor)
                 raise Reorganised(f"{self.chain.name}: the chain moved while addresses were opened: tried again")
+            # Assets first: an opening of locators says of all assets that they are carried.
+            if assets and watched:
+                await self._open_assets(cursor, assets, list(watched))
+            if missing:
+                await self._open_locators(cursor, missing)
+            cursor, watched, carried, coins = await asyncio.to_thread(self._stored)
+        self._cursor = cursor
         self._watch = await asyncio.to_thread(self.chain.watch, watched, coins)
 
-    def _stored(self) -> tuple[BlockRef, dict[str, reader.Watched], list[Coin]]:
+    def _stored(self) -> tuple[BlockRef, dict[str, reader.Watched], dict[str, int], list[Coin]]:
         name = self.chain.name
         with self.ledger.read() as connection:
             return (
                 reader.cursors(connection)[name].at,
                 reader.watched(connection, name),
+                reader.carried(connection, name),
                 list(reader.coins(connection, name)),
             )
 

@@ -38,7 +38,8 @@ class Health:
     ``last_success``: by (stage, chain), chain "" where a stage has none; stages are follow, cycle,
     prove, books and deliver. ``heads``: newest height a node has shown, by chain. ``movements``:
     by (chain, asset, direction, reason). ``rpc``: requests by (chain, endpoint, outcome);
-    ``disagreements``: proven lies by (chain, endpoint); ``quarantined``: endpoints not asked any more.
+    ``disagreements``: proven lies by (chain, endpoint); ``quarantined``: endpoints not asked any more;
+    ``limits``: what the nodes of a chain cannot do, as sentences.
     """
 
     started_at: datetime
@@ -53,6 +54,7 @@ class Health:
     rpc_seconds: dict[tuple[str, str, str], Histogram] = field(default_factory=dict)
     disagreements: Counter[tuple[str, str]] = field(default_factory=Counter)
     quarantined: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    limits: dict[str, tuple[str, ...]] = field(default_factory=dict)
     detection: dict[str, Histogram] = field(default_factory=dict)
     reorg_depth: dict[str, Histogram] = field(default_factory=dict)
 

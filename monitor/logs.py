@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 from collections.abc import MutableMapping
@@ -21,6 +22,11 @@ def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mu
     return event
 
 
+def _colours() -> bool:
+    """On a terminal only, and not where NO_COLOR says anything."""
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+
+
 def configure(level: str, form: str) -> None:
     """Send all logging to standard error in one form, "text" or "json". Called once, by the command line."""
     shared: list[Any] = [
@@ -33,7 +39,7 @@ def configure(level: str, form: str) -> None:
     last: Any = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
+        else structlog.dev.ConsoleRenderer(colors=_colours(), pad_event_to=0)
     )
     handler = logging.StreamHandler()
     handler.setFormatter(

@@ -98,9 +98,8 @@ class Postgres:
 
 def assert_fit(connection: Connection) -> None:
     """Raise LedgerError where this database cannot hold a ledger."""
-    encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
-    if encoding != "UTF8":
-        raise LedgerError(f"store: the database is encoded in {encoding}: create one with ENCODING 'UTF8'")
+    if not connection.exec_driver_sql("SELECT getdatabaseencoding() = 'UTF8'").scalar_one():
+        raise LedgerError("store: the database cannot hold every text: create one with ENCODING 'UTF8'")
     if connection.exec_driver_sql("SELECT current_schema()").scalar_one() is None:
         raise LedgerError("store: no schema on the search_path of this database user: create one, or grant USAGE")
 
@@ -109,7 +108,7 @@ def _engine(url: URL, role: str, settings: dict[str, str], *, pool_size: int, ma
     """A pool whose sessions have these settings. What the URL itself says of time-outs and names stands."""
     options = [str(url.query.get("options", ""))]
     options += [f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in {**_ALL, **settings}.items()]
-    arguments = {"application_name": f"porwatch {role}", **_TIMEOUTS}
+    arguments = {"application_name": f"porwatch {role}", "client_encoding": "utf8", **_TIMEOUTS}
     return create_engine(
         url,
         connect_args={

@@ -101,6 +101,15 @@ def watched(connection: Connection, chain: str) -> dict[str, Watched]:
     return {r.locator: Watched(r.wallet, r.opened_height) for r in rows}
 
 
+def watched_counts(connection: Connection) -> dict[tuple[str, str], int]:
+    """How many locators are followed, by (chain, wallet)."""
+    columns = schema.watched.c
+    rows = connection.execute(
+        select(columns.chain, columns.wallet, func.count().label("n")).group_by(columns.chain, columns.wallet)
+    )
+    return {(row.chain, row.wallet): row.n for row in rows}
+
+
 def added(connection: Connection, chain: str) -> dict[str, str]:
     """Wallet by locator of those that were added through the API."""
     columns = schema.added.c
@@ -205,16 +214,19 @@ def steps_above(connection: Connection, chain: str, height: int) -> list[tuple[s
 def movements_above(connection: Connection, chain: str, height: int) -> list[Any]:
     """Movements above a height that the balances contain, newest last, each with the wallet of its locator now.
 
-    What a locator did before its opening stands in the opening, and one that is no longer followed
-    has no balance: taking such movements back would take what was never given.
+    What a locator did before its opening, or that of the asset, stands in the opening, and what is no
+    longer followed has no balance: taking such movements back would take what was never given.
     """
-    columns, followed = schema.movement.c, schema.watched.c
+    columns, followed, carried_ = schema.movement.c, schema.watched.c, schema.carried.c
     mine = and_(followed.chain == columns.chain, followed.locator == columns.locator)
+    counted = and_(carried_.chain == columns.chain, carried_.asset == columns.asset)
     return list(
         connection.execute(
             select(columns.txid, columns.locator, columns.asset, followed.wallet, columns.delta, columns.coin)
             .join(schema.watched, mine)
-            .where(columns.chain == chain, columns.height > height, columns.height > followed.opened_height)
+            .join(schema.carried, counted)
+            .where(columns.chain == chain, columns.height > height)
+            .where(columns.height > followed.opened_height, columns.height > carried_.opened_height)
             .order_by(columns.height, columns.ordinal, columns.txid, columns.idx)
         )
     )

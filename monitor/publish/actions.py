@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from monitor.model import Case
@@ -30,4 +31,10 @@ class Actions(Protocol):
         """Acknowledge or close a case.
 
         Raises KeyError where there is no such case, ValueError where its state does not allow it.
+        """
+
+    async def add_addresses(self, wallet: str, addresses: Sequence[str], by: str) -> list[str]:
+        """Watch more addresses of a wallet, all or none; returns their canonical spelling.
+
+        Raises KeyError for an unknown wallet, ValueError that says which address is wrong and why.
         """

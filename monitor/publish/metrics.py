@@ -144,13 +144,17 @@ def _cases(snapshot: Snapshot) -> Iterator[Metric]:
         ("rule", "severity", "chain", "tier"),
         {**open_cases, **snapshot.cases},
     )
-    residuals: dict[tuple[str, str], float] = {(wallet.chain, wallet.name): 0 for wallet in snapshot.scope.wallets}
-    yield _gauge(
-        "porwatch_residual_open",
-        "Open and acknowledged cases of a balance that the movements do not give.",
-        ("chain", "wallet"),
-        {**residuals, **snapshot.residuals},
-    )
+    wallets: dict[tuple[str, str], float] = {(wallet.chain, wallet.name): 0 for wallet in snapshot.scope.wallets}
+    for name, text, values in (
+        ("residual", "a balance that the movements do not give", snapshot.residuals),
+        ("sequence_gap", "a counter of the chain that what was seen does not give", snapshot.gaps),
+    ):
+        yield _gauge(
+            f"porwatch_{name}_open",
+            f"Open and acknowledged cases of {text}.",
+            ("chain", "wallet"),
+            {**wallets, **values},
+        )
 
 
 def _places(rule: Rule, chains: Iterable[str]) -> list[tuple[str, str]]:
@@ -196,6 +200,20 @@ def _process(snapshot: Snapshot) -> Iterator[Metric]:
         {**moves, **vitals.movements},
     )
     names = ("chain", "rpc_endpoint", "outcome")
+    endpoints = {(chain, name): 0 for chain, named in snapshot.scope.endpoints.items() for name in named}
+    yield _counter(
+        "porwatch_endpoint_disagreements",
+        "Answers of an endpoint that were proved false, since the start of the process.",
+        ("chain", "rpc_endpoint"),
+        {**endpoints, **vitals.disagreements},
+    )
+    quarantined = {(chain, name): 1 for chain, named in vitals.quarantined.items() for name in named}
+    yield _gauge(
+        "porwatch_endpoint_quarantined",
+        "1: the endpoint is not asked any more.",
+        ("chain", "rpc_endpoint"),
+        {**endpoints, **quarantined},
+    )
     yield _counter("porwatch_rpc_requests", "Requests to endpoints.", names, vitals.rpc)
     yield _histogram("porwatch_rpc_seconds", "Time of requests to endpoints.", names, vitals.rpc_seconds)
     yield _histogram(

@@ -10,7 +10,9 @@ from monitor.model import Wallet
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """``assets`` by chain, the native one first; ``decimals`` by asset; ``sources``: the configured books."""
+    """``assets`` by chain, the native one first; ``decimals`` by asset; ``sources``: the configured books;
+    ``endpoints``: names of those that are asked, by chain.
+    """
 
     version: str
     wallets: tuple[Wallet, ...]
@@ -18,3 +20,4 @@ class Scope:
     decimals: Mapping[str, int]
     receivers: tuple[str, ...]
     sources: tuple[str, ...]
+    endpoints: Mapping[str, tuple[str, ...]]

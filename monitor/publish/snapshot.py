@@ -49,6 +49,9 @@ class Vitals:
     movements: Mapping[tuple[str, str, str, str], int]
     rpc: Mapping[tuple[str, str, str], int]
     rpc_seconds: Mapping[tuple[str, str, str], Counts]
+    disagreements: Mapping[tuple[str, str], int]
+    quarantined: Mapping[str, tuple[str, ...]]
+    limits: Mapping[str, tuple[str, ...]]
     detection: Mapping[str, Counts]
     reorg_depth: Mapping[str, Counts]
 
@@ -58,7 +61,7 @@ class Snapshot:
     """``seen`` and ``final``: units by (chain, wallet, asset) after the cursor and after the newest final block
     (the cursor, while that is lower). ``cases``: open and acknowledged ones by (rule, severity, chain,
     tier). ``unexplained``: units of open and acknowledged cases by (chain, wallet, tier, asset).
-    ``residuals``: such cases by (chain, wallet). ``verdict``: the newest one as journalled, or None.
+    ``residuals`` and ``gaps``: such cases by (chain, wallet). ``verdict``: the newest one as journalled, or None.
     """
 
     at: datetime
@@ -71,6 +74,7 @@ class Snapshot:
     cases: Mapping[tuple[str, str, str, str], int]
     unexplained: Mapping[tuple[str, str, str, str], int]
     residuals: Mapping[tuple[str, str], int]
+    gaps: Mapping[tuple[str, str], int]
     outbox: Mapping[str, Pending]
     feeds: Mapping[str, FeedState]
     verdict: Json | None
@@ -81,7 +85,7 @@ def take_snapshot(ledger: Ledger, health: Health, scope: Scope, now: datetime) -
     vitals = _vitals(health)
     with ledger.read() as connection:
         cursors = reader.cursors(connection)
-        unexplained, residuals = _sums(connection)
+        unexplained, residuals, gaps = _sums(connection)
         return Snapshot(
             at=now,
             scope=scope,
@@ -97,6 +101,7 @@ def take_snapshot(ledger: Ledger, health: Health, scope: Scope, now: datetime) -
             cases=reader.open_counts(connection),
             unexplained=unexplained,
             residuals=residuals,
+            gaps=gaps,
             outbox=reader.pending_messages(connection),
             feeds=reader.feeds(connection),
             verdict=reader.latest_verdict(connection),
@@ -134,19 +139,22 @@ class Snapshots:
             await asyncio.sleep(max(every, 4 * (loop.time() - started)))
 
 
-def _sums(connection: Connection) -> tuple[dict[tuple[str, str, str, str], int], dict[tuple[str, str], int]]:
+def _sums(
+    connection: Connection,
+) -> tuple[dict[tuple[str, str, str, str], int], dict[tuple[str, str], int], dict[tuple[str, str], int]]:
     """What the unresolved cases add up to; summed here, exactly, because SQL would not be exact."""
     unexplained: dict[tuple[str, str, str, str], int] = {}
-    residuals: dict[tuple[str, str], int] = {}
+    counted: dict[str, dict[tuple[str, str], int]] = {"residual": {}, "sequence_gap": {}}
     for case in reader.cases(connection, states=reader.UNRESOLVED):
         if case.chain is None or case.wallet is None:
             continue
         if "unexplained_outflow" in case.rules and case.asset is not None and case.units is not None:
             key = (case.chain, case.wallet, case.tier.value if case.tier else "", case.asset)
             unexplained[key] = unexplained.get(key, 0) + case.units
-        if "residual" in case.rules:
-            residuals[case.chain, case.wallet] = residuals.get((case.chain, case.wallet), 0) + 1
-    return unexplained, residuals
+        for rule, counts in counted.items():
+            if rule in case.rules:
+                counts[case.chain, case.wallet] = counts.get((case.chain, case.wallet), 0) + 1
+    return unexplained, counted["residual"], counted["sequence_gap"]
 
 
 def _vitals(health: Health) -> Vitals:
@@ -162,6 +170,9 @@ def _vitals(health: Health) -> Vitals:
         movements=dict(health.movements),
         rpc=dict(health.rpc),
         rpc_seconds=_counts(health.rpc_seconds),
+        disagreements=dict(health.disagreements),
+        quarantined=dict(health.quarantined),
+        limits=dict(health.limits),
         detection=_counts(health.detection),
         reorg_depth=_counts(health.reorg_depth),
     )

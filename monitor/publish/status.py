@@ -34,6 +34,25 @@ def render_status(snapshot: Snapshot) -> Json:
     }
 
 
+def render_wallets(snapshot: Snapshot, counts: Mapping[tuple[str, str], int]) -> list[Json]:
+    """Every configured wallet; ``counts``: followed addresses by (chain, wallet)."""
+    return [
+        {
+            "name": wallet.name,
+            "chain": wallet.chain,
+            "tier": wallet.tier.value,
+            "owner": wallet.owner.value,
+            "custodian": wallet.custodian,
+            "addresses": counts.get((wallet.chain, wallet.name), 0),
+            "holdings": [
+                {"asset": line["asset"], "seen": line["seen"], "final": line["final"]}
+                for line in _holdings(snapshot, wallet)
+            ],
+        }
+        for wallet in snapshot.scope.wallets
+    ]
+
+
 def _chain(snapshot: Snapshot, chain: str) -> Json:
     cursor, vitals = snapshot.cursors.get(chain), snapshot.vitals
     at = None if cursor is None else cursor.at
@@ -45,6 +64,8 @@ def _chain(snapshot: Snapshot, chain: str) -> Json:
         "cursor": None if at is None else {"height": at.height, "hash": at.hash, "time": rfc3339(utc(at.time))},
         "final": None if cursor is None else cursor.final_height,
         "block_age_seconds": None if at is None else _seconds(snapshot, utc(at.time)),
+        "quarantined": list(vitals.quarantined.get(chain, ())),
+        "limits": list(vitals.limits.get(chain, ())),
         "followed": _age(snapshot, vitals.last_success.get(("follow", chain))),
     }
 

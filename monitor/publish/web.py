@@ -33,7 +33,7 @@ from monitor.publish.page import landing_page
 from monitor.publish.render import render_approval, render_case
 from monitor.publish.scope import Scope
 from monitor.publish.snapshot import Snapshots, take_snapshot
-from monitor.publish.status import render_status
+from monitor.publish.status import render_status, render_wallets
 from monitor.publish.text import is_plain
 
 _log = structlog.get_logger(__name__)
@@ -53,6 +53,7 @@ StateFilter = Literal["open", "pending", "acknowledged", "closed", "all"]
 Filter = Annotated[str | None, Query(max_length=128)]
 PageSize = Annotated[int, Query(ge=1, le=LARGEST_PAGE)]
 CaseId = Annotated[str, Path(max_length=64)]
+WalletName = Annotated[str, Path(max_length=128)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +242,14 @@ def _add_reads(app: FastAPI, served: Served) -> None:
             raise HTTPException(404, "there is no such case")
         return success(render_case(found, served.scope.decimals))
 
+    @app.get("/api/v1/wallets")
+    def wallets() -> Response:
+        """The configured wallets, with what each holds and how many addresses are followed."""
+        snapshot = take_snapshot(served.ledger, served.health, served.scope, served.clock())
+        with served.ledger.read() as connection:
+            counts = reader.watched_counts(connection)
+        return success({"wallets": render_wallets(snapshot, counts)})
+
     @app.get("/api/v1/verdict")
     def verdict() -> Response:
         """The newest verdict."""
@@ -275,6 +284,22 @@ def _add_changes(app: FastAPI, served: Served) -> None:
         except ValueError as error:
             raise HTTPException(409, str(error)) from error
         return success(render_case(case, served.scope.decimals))
+
+    @app.post(
+        "/api/v1/wallets/{name}/addresses",
+        status_code=201,
+        openapi_extra=_json_body("Addresses to watch, and who adds them: addresses and name."),
+    )
+    async def add_addresses(request: Request, name: WalletName) -> Response:
+        """Watch more addresses of a wallet: all of them or, with 400, none. They are opened, never a deposit."""
+        by, addresses = who_and_what(await _json(request))
+        try:
+            added = await served.actions.add_addresses(name, addresses, by)
+        except KeyError as error:
+            raise HTTPException(404, "there is no such wallet") from error
+        except ValueError as error:
+            raise HTTPException(409 if getattr(error, "conflict", False) else 400, str(error)) from error
+        return success({"wallet": name, "addresses": added}, 201)
 
     signed = _json_body("Who does it and why: name and reason, two strings.")
 
@@ -315,6 +340,18 @@ def who_and_why(body: object) -> tuple[str, str]:
         if not is_plain(text.replace("\n", " ")):
             raise HTTPException(400, f"{key} holds control characters: write plain text")
     return body["name"].strip(), body["reason"].strip()
+
+
+def who_and_what(body: object) -> tuple[str, list[str]]:
+    """Name and addresses of a request. Raises HTTPException 400 that says what is wrong."""
+    if not isinstance(body, dict) or set(body) != {"name", "addresses"}:
+        raise HTTPException(400, 'write {"name": "…", "addresses": ["…"]}: who adds which addresses')
+    name, addresses = body["name"], body["addresses"]
+    if not isinstance(name, str) or not name.strip() or len(name) > 200 or not is_plain(name):
+        raise HTTPException(400, "name must be a plain text of 1 to 200 characters")
+    if not isinstance(addresses, list) or not all(isinstance(address, str) for address in addresses):
+        raise HTTPException(400, "addresses must be a list of texts")
+    return name.strip(), addresses
 
 
 def _json_body(description: str) -> dict[str, Any]:

@@ -244,8 +244,8 @@ def rewound(
 ) -> tuple[Commit, tuple[Case, ...], int]:
     """Append the reversal of every movement above the fork, and go on from there.
 
-    Locators that were opened above the fork are retired: they are opened anew on the branch that
-    won. Cases stay: a signature that nobody approved exists whatever the chain does next.
+    Locators and assets that were opened above the fork are retired: they are opened anew on the branch
+    that won. Cases stay: a signature that nobody approved exists whatever the chain does next.
     """
     to = observation.to
     chain, cursor = to.chain, reader.cursors(connection)[to.chain]
@@ -266,6 +266,9 @@ def rewound(
     records = [Record("rewound", body)]
     if retired:
         records.append(Record("retired", {"chain": chain, "locators": retired}))
+    assets = [asset for asset, height in reader.carried(connection, chain).items() if height > to.height]
+    if assets:
+        records.append(Record("asset_retired", {"chain": chain, "assets": assets}))
     change = Commit(
         records=(*records, *case_records(changed)),
         advance=Advance(to, cursor.at.hash, observation.final_height, rewind=True),

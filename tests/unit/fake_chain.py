@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from chains.core.errors import BadAnswer, ChainError, Reorganised
@@ -127,7 +128,7 @@ class FakeChain:
         self._ask("read_next")
         if not self._canonical(after):
             raise Reorganised(f"{after.height} {after.hash} is not on the chain")
-        return self.answer(self.blocks[after.height + 1]) if after.height + 1 < len(self.blocks) else None
+        return self.answer(self._told(self.blocks[after.height + 1])) if after.height + 1 < len(self.blocks) else None
 
     async def is_canonical(self, ref: BlockRef) -> bool:
         self._ask("is_canonical")
@@ -173,7 +174,8 @@ class FakeChain:
             raise Reorganised(f"{at.height} {at.hash} is not on the chain")
         coins = self.world.coins_at(at.height)
         mine = tuple(coin for coin in coins if coin.locator in locators)
-        return Opening(at, self.world.holdings(locators, at.height), mine)
+        held = self.world.holdings(locators, at.height)
+        return Opening(at, {account: u for account, u in held.items() if account.asset in self.assets}, mine)
 
     async def last_block_before(self, time: int, final: BlockRef) -> BlockRef:
         self._ask("last_block_before")
@@ -188,6 +190,16 @@ class FakeChain:
 
     async def close(self) -> None:
         pass
+
+    def _told(self, block: Block) -> Block:
+        """What a block says of the assets that are watched for."""
+        told = []
+        for item in block.transactions:
+            movements = tuple(m for m in item.movements if m.account.asset in self.assets)
+            if movements:
+                legs = tuple(leg for leg in item.legs if leg.asset in self.assets)
+                told.append(replace(item, movements=movements, legs=legs))
+        return replace(block, transactions=tuple(told))
 
     def _ask(self, what: str) -> None:
         self.asked.append(what)

@@ -63,7 +63,7 @@ class Rig:
 
     def cursor(self) -> BlockRef:
         with self.ledger.read() as connection:
-            return reader.cursors(connection)["bitcoin"].at
+            return reader.cursors(connection)[self.chain.name].at
 
     def held(self) -> dict[Account, int]:
         with self.ledger.read() as connection:
@@ -469,3 +469,72 @@ async def test_the_ledger_of_a_wild_ride_rebuilds_from_its_journal(rig: Rig) -> 
         rebuild(connection)
         after = [connection.execute(select(t).order_by(*t.primary_key.columns)).all() for t in schema.STATE]
     assert before == after
+
+
+@pytest.fixture
+async def tokens(tmp_path: Path) -> AsyncIterator[Rig]:
+    """A chain with a token, of which porwatch is at first told nothing."""
+    script = {"wallets": {"eth": {"chain": "ethereum", "tier": "hot", "addresses": ["0xhot", "0xnew"]}}}
+    setup, watched = setup_of(script)
+    chain = FakeChain("ethereum", watched["ethereum"])
+    chain.world.give("0xhot", ["10 ETH", "100 USDT"])
+    chain.world.give("0xnew", ["1 ETH", "7 USDT"])
+    chain.assets = ("ETH",)
+    chain.grow(20)
+    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    clock = [utc(GENESIS_TIME + 100 * BLOCK_SECONDS)]
+    health = Health(clock[0], ("ethereum",))
+    async with Writer(ledger, setup, health, clock=lambda: clock[0]) as writer:
+        yield Rig(chain, ledger, writer, health, clock, [], script)
+    ledger.close()
+
+
+def deposit(number: int) -> dict[str, Any]:
+    return {"id": f"d{number}", "from": "0xelse", "moves": ["0xelse -> 0xhot 3 USDT", "0xelse -> 0xhot 1 ETH"]}
+
+
+async def test_a_token_that_is_added_together_with_an_address_is_opened_for_every_address(tokens: Rig) -> None:
+    await tokens.follower(wallets={"0xhot": "eth"}).catch_up()
+    tokens.chain.mine(deposit(1))
+    tokens.chain.assets = ("ETH", "USDT")
+    await tokens.follower().catch_up()
+    assert tokens.held() == tokens.chain.truth()
+    tokens.chain.mine(deposit(2))
+    await tokens.follower().catch_up()
+    assert tokens.held() == tokens.chain.truth()
+
+
+async def test_a_reorganisation_below_the_opening_of_a_token_opens_it_anew(tokens: Rig) -> None:
+    await tokens.follower(start=10).catch_up()
+    tokens.chain.mine(deposit(1))
+    follower = tokens.follower()
+    await follower.catch_up()
+    tokens.chain.assets = ("ETH", "USDT")
+    follower = tokens.follower()
+    await follower.catch_up()
+    tokens.chain.mine(deposit(2))
+    await follower.catch_up()
+    assert tokens.held() == tokens.chain.truth()
+    tokens.chain.reorganise(4, "b")
+    tokens.chain.mine(deposit(3))
+    tokens.chain.grow(5)
+    await follower.catch_up()
+    assert tokens.held() == tokens.chain.truth()
+
+
+async def test_a_reorganisation_does_not_bring_a_dropped_token_back(tokens: Rig) -> None:
+    tokens.chain.assets = ("ETH", "USDT")
+    await tokens.follower(start=10).catch_up()
+    tokens.chain.mine(deposit(1))
+    await tokens.follower().catch_up()
+    tokens.chain.assets = ("ETH",)
+    follower = tokens.follower()
+    await follower.catch_up()
+    tokens.chain.reorganise(2, "b")
+    tokens.chain.grow(4)
+    await follower.catch_up()
+    assert tokens.held() == {
+        account: units for account, units in tokens.chain.truth().items() if account.asset == "ETH"
+    }
+    with tokens.ledger.read() as connection:
+        assert {asset for _, _, asset in reader.totals(connection)} == {"ETH"}

@@ -299,3 +299,11 @@ def test_a_cold_signature_under_a_payment_that_nobody_explains_is_unapproved_wha
     lenient = Rules(approvals_configured=False, cold_needs_approval=False)
     (judgement,) = judge(pay(source="0xhot", signer="0xcold"), rules=lenient)
     assert judgement.cold_unapproved == ("cold",)
+
+
+def test_of_what_one_transaction_brings_only_the_part_from_an_own_wallet_is_internal() -> None:
+    own, outside = pay(to="0xhot-b", fee=0), pay(source="0xa", to="0xhot-b", units=3)
+    legs = (*own.legs, *(replace(leg, index=2) for leg in outside.legs))
+    both = replace(own, legs=legs, movements=(*own.movements, *(replace(m, index=9) for m in outside.movements)))
+    (judgement,) = judge(both)
+    assert reasons(judgement) == [Reason.INTERNAL, Reason.INTERNAL, Reason.DEPOSIT]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -33,13 +34,17 @@ class Refusal(Exception):
 
 
 class FakeNode:
-    """``blocks``: raw blocks by height; ``stale``: blocks that have left the chain; ``lies``: method -> replacement."""
+    """``blocks``: raw blocks by height; ``stale``: blocks that have left the chain; ``lies``: method -> replacement.
+
+    ``seconds``: how long it takes to answer.
+    """
 
     def __init__(self) -> None:
         self.blocks: list[bytes] = [CoreRegTestParams.GENESIS_BLOCK.serialize()]
         self.stale: list[bytes] = []
         self.lies: dict[str, Callable[..., Any]] = {}
         self.down = False
+        self.seconds = 0.0
         self.calls: list[str] = []
 
     def mine(self, *transactions: CTransaction, time: int | None = None, reward: bytes = b"\x51") -> str:
@@ -59,6 +64,7 @@ class FakeNode:
     async def send(self, path: str, body: bytes | None, timeout: float) -> Reply:
         if self.down or body is None:
             raise Unreachable("connection refused")
+        await asyncio.sleep(self.seconds)
         request = json.loads(body)
         answer = [self._one(each) for each in request] if isinstance(request, list) else self._one(request)
         return Reply(200, json.dumps(answer).encode(), "application/json")
@@ -155,7 +161,7 @@ class FakeNode:
             for height, raw in enumerate(self.blocks)
             if any(each.GetTxid() == txid for each in CBlock.deserialize(raw).vtx)
         ]
-        return heights[-1]
+        return heights[-1] if heights else 0
 
     def _transaction(self, each: CTransaction, outputs: dict[tuple[bytes, int], tuple[int, bytes]]) -> Any:
         vin = []
@@ -163,7 +169,7 @@ class FakeNode:
             if entry.prevout.is_null():
                 vin.append({"coinbase": "00"})
                 continue
-            units, script = outputs[entry.prevout.hash, entry.prevout.n]
+            units, script = outputs.get((entry.prevout.hash, entry.prevout.n), (1_000_000, b"\x51"))
             prevout = {"value": coins(units), "scriptPubKey": {"hex": script.hex()}}
             prevout["height"] = self.height_of(entry.prevout.hash)
             vin.append({"txid": entry.prevout.hash[::-1].hex(), "vout": entry.prevout.n, "prevout": prevout})
@@ -187,9 +193,7 @@ def settings_of(**keys: Any) -> Settings:
 def chain_on(*nodes: FakeNode, own: Sequence[int] = (), **keys: Any) -> BitcoinChain:
     """A chain called "bitcoin" on these nodes; ``own``: the numbers of those marked so."""
     names = [f"node-{number}" for number in range(len(nodes))]
-    endpoints = [
-        {"name": name, "url": "http://127.0.0.1:1", "own": number in own} for number, name in enumerate(names)
-    ]
+    endpoints = [{"name": name, "url": "http://127.0.0.1:1", "own": number in own} for number, name in enumerate(names)]
     settings = settings_of(endpoints=endpoints, **keys)
     by_name = dict(zip(names, nodes, strict=True))
     rpc = Rpc(

@@ -65,9 +65,10 @@ async def test_holdings_at_every_height_are_those_of_the_ledger(seed: int) -> No
         assert {account.locator: units for account, units in found.holdings.items()} == held[height]
         assert sum(coin.units for coin in found.coins) == sum(held[height].values())
         accounts = [Account("bitcoin", locator, "BTC") for locator in LOCATORS[:2]]
-        assert await chain.holdings(accounts, ref_of(node, height)) == {
-            each: held[height][each.locator] for each in accounts
-        }
+        holdings = await chain.holdings(accounts, ref_of(node, height))
+        assert holdings.units == {each: held[height][each.locator] for each in accounts}
+        assert holdings.coins == tuple(each for each in found.coins if each.locator in LOCATORS[:2])
+        assert (holdings.at, holdings.endpoints) == (ref_of(node, height), ("node-0",))
 
 
 async def test_movements_from_an_opening_give_every_later_holding() -> None:
@@ -138,6 +139,47 @@ async def test_a_block_that_leaves_the_chain_under_the_scan_is_reorganised() -> 
     node.lies["scantxoutset"] = moving
     with pytest.raises(Reorganised):
         await chain_on(node).open_at(LOCATORS, at)
+
+
+async def test_a_block_that_did_not_move_is_not_scanned_again_nor_for_fewer_scripts() -> None:
+    node, held = busy_node(1)
+    chain = chain_on(node)
+
+    async def scans(locators: list[str], height: int) -> int:
+        node.calls.clear()
+        opening = await chain.open_at(locators, ref_of(node, height))
+        assert {account.locator: units for account, units in opening.holdings.items()} == {
+            each: held[height][each] for each in locators
+        }
+        return node.calls.count("scantxoutset")
+
+    assert await scans(LOCATORS[:3], 9) == 1
+    assert await scans(LOCATORS[:3], 9) == 0
+    assert await scans(LOCATORS[1:2], 9) == 0
+    assert await scans(LOCATORS, 9) == 1
+    assert await scans(LOCATORS, 10) == 1
+    assert await scans(LOCATORS[2:], 9) == 0
+    assert await scans(LOCATORS, 11) == 1
+    # Two blocks are kept.
+    assert await scans(LOCATORS, 9) == 1
+
+
+async def test_a_block_that_left_the_chain_is_not_answered_from_memory() -> None:
+    node, _ = busy_node(1)
+    chain, at = chain_on(node), ref_of(node, 12)
+    await chain.open_at(LOCATORS, at)
+    node.reorg(1)
+    node.mine()
+    with pytest.raises(Reorganised):
+        await chain.open_at(LOCATORS, at)
+
+
+async def test_scripts_that_nobody_can_spend_hold_nothing() -> None:
+    node, _ = busy_node(1)
+    node.mine(transaction([next(iter(node._outputs()))], [(50, b"\x6a\x01\x00")]))
+    node.mine()
+    opening = await chain_on(node).open_at(["script:6a0100", *LOCATORS[:1]], ref_of(node, 13))
+    assert opening.holdings[Account("bitcoin", "script:6a0100", "BTC")] == 0
 
 
 async def test_nothing_is_scanned_for_the_genesis_block_or_for_no_accounts() -> None:
@@ -211,7 +253,7 @@ async def test_another_scan_is_waited_for_and_at_last_reported(monkeypatch: pyte
     assert {account.locator: units for account, units in found.holdings.items()} == held[12]
     refusals[0] = 10_000
     with pytest.raises(AllEndpointsFailed) as caught:
-        await chain.open_at(LOCATORS, ref_of(node, 12))
+        await chain_on(node).open_at(LOCATORS, ref_of(node, 12))
     assert caught.group_contains(Unreachable, match="scantxoutset abort")
 
 

@@ -148,6 +148,7 @@ class FakeNode:
         self.asked: list[str] = []
         self.exchanges = 0
         self.balances: dict[str, int] = {}
+        self.nonces: dict[str, int] = {}
         self.down: Exception | None = None
 
     def put(self, *made: dict[str, Any]) -> None:
@@ -199,6 +200,9 @@ class FakeNode:
             case "eth_getBalance":
                 self._by_hash_or_number(params[1])
                 return hex(self.balances.get(params[0].lower(), 0))
+            case "eth_getTransactionCount":
+                self._by_hash_or_number(params[1])
+                return hex(self.nonces.get(params[0].lower(), 0))
             case "eth_call":
                 self._by_hash_or_number(params[1])
                 return word(self.balances.get("0x" + params[0]["data"][34:].lower(), 0))
@@ -247,7 +251,8 @@ def _flatten(frame: dict[str, Any], place: list[int], about: dict[str, Any], fou
 
 def settings(endpoints: int = 1, /, **more: Any) -> Settings:
     urls = [{"url": f"http://node-{n}.invalid"} for n in range(endpoints)]
-    keys = {"kind": "evm", "chain_id": 1, "native": "ETH", "endpoints": urls}
+    # The hashes of these blocks are made up, and one endpoint is believed unless a test says otherwise.
+    keys = {"kind": "evm", "chain_id": 1, "native": "ETH", "endpoints": urls, "verify": "hashes", "quorum": 1}
     return Settings.model_validate(keys | {"tokens": {"USDT": {"contract": TOKEN}}} | more)
 
 

@@ -15,6 +15,7 @@ from chains.ethereum.address import canonical_address
 from chains.ethereum.nodes import is_pruned, lacks_method, translate
 from tests.unit.ethereum.shapes import FakeNode, Refusal, Tx, addr, make_block, make_chain, ref_of, settings
 
+HASHES = "verify: hashes: headers and blocks are not computed again"
 CHAIN = [make_block(n) for n in range(7)]
 PEOPLE = [canonical_address(addr(n)) for n in range(1, 4)]
 
@@ -200,7 +201,8 @@ async def test_capabilities_are_probed_once_and_name_what_is_missing() -> None:
     for wire in (rich, poor):
         wire.put(full)
     chain = make_chain(rich)
-    assert await chain.capabilities() == Capabilities("archive", "debug_traceBlockByHash", ())
+    assert await chain.capabilities() == Capabilities("archive", "debug_traceBlockByHash", (HASHES,))
+    assert (await make_chain(rich, verify="full").capabilities()).limits == ()
     rich.asked.clear()
     await chain.capabilities()
     assert not rich.asked
@@ -208,11 +210,11 @@ async def test_capabilities_are_probed_once_and_name_what_is_missing() -> None:
     def pruned(params: list[Any], answer: Any) -> Any:
         raise Refusal(-32000, "missing trie node")
 
-    poor.refuse = {"debug_traceBlockByHash", "trace_block", "eth_getBlockReceipts"}
+    poor.refuse = {"debug_traceBlockByHash", "trace_block", "eth_getBlockReceipts", "eth_getProof"}
     poor.change["eth_getBalance"] = pruned
     found = await make_chain(poor).capabilities()
     assert (found.history, found.traces) == ("recent", "none")
-    assert [limit.split(" ", 1)[0] for limit in found.limits] == ["endpoint-1"] * 3
+    assert [limit.split(" ", 1)[0] for limit in found.limits] == ["verify:", *["endpoint-1"] * 4]
     poor.refuse = {"debug_traceBlockByHash"}
     assert (await make_chain(poor).capabilities()).traces == "trace_block"
     poor.change["trace_block"] = lambda params, answer: []

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chains.core.errors import BadAnswer
 from chains.ethereum.blocks import RawBlock, full_block
-from chains.ethereum.transfers import Transfer, from_call_trees, from_flat_traces
+from chains.ethereum.transfers import Trace, Transfer, from_call_trees, from_flat_traces
 from tests.unit.ethereum.shapes import Tx, addr, call, flat, make_block
 
 A, B, C, D = 0xA, 0xB, 0xC, 0xD
@@ -16,6 +16,10 @@ A, B, C, D = 0xA, 0xB, 0xC, 0xD
 
 def both(*txs: Tx) -> dict[int, list[Transfer]]:
     """Transfers of a block, which must be the same from both forms."""
+    return {position: trace.transfers for position, trace in traces(*txs).items()}
+
+
+def traces(*txs: Tx) -> dict[int, Trace]:
     made = make_block(5, txs)
     block = full_block("ethereum", made["block"])
     trees = from_call_trees(block, made["traces"])
@@ -52,12 +56,44 @@ def test_creations_and_selfdestructs_move_value() -> None:
     assert both(Tx(A, None, 6, created=D)) == {0: [moved(A, D, 6)]}
 
 
+def steps(trace: dict[str, Any]) -> dict[int, int]:
+    found = traces(Tx(A, B, trace=trace))
+    return {int(address, 16): count for each in found.values() for address, count in each.steps.items()}
+
+
+def test_code_that_creates_a_contract_counts_its_account_up_and_the_new_one_begins_at_one() -> None:
+    trace = call(A, B, 0, call(B, C, 0, call(C, D, 0, type="CREATE2"), type="CREATE"))
+    assert steps(trace) == {B: 1, C: 2, D: 1}
+    assert steps(call(A, B, 0, call(B, C, 0, call(B, D, 0, type="CREATE"), type="DELEGATECALL"))) == {B: 1, D: 1}
+
+
+def test_a_creation_that_fails_has_counted_unless_it_could_not_begin() -> None:
+    def failing(error: str) -> dict[int, int]:
+        return steps(call(A, B, 0, call(B, C, 0, call(C, D, 0, type="CREATE"), type="CREATE", error=error)))
+
+    for error in ("execution reverted", "out of gas", "contract address collision", "Reverted"):
+        assert failing(error) == {B: 1}
+    for error in ("insufficient balance for transfer", "max call depth exceeded", "OutOfFunds", "CallTooDeep"):
+        assert failing(error) == {}
+
+
+def test_a_creation_in_a_call_that_reverts_never_was() -> None:
+    trace = call(A, B, 0, call(B, C, 0, call(C, D, 0, type="CREATE"), error="execution reverted"))
+    assert steps(trace) == {}
+    assert steps(call(A, B, 0, call(B, C, 0, type="CREATE"), error="out of gas")) == {}
+
+
+def test_the_creation_that_a_transaction_is_counts_for_its_sender_elsewhere() -> None:
+    assert traces(Tx(A, None, 0, created=D)) == {}
+
+
 def test_calls_may_nest_as_deep_as_the_protocol_allows() -> None:
     trace = call(A, B, 1)
     for _ in range(1_024):
         trace = call(B, B, 0, trace)
     made = make_block(5, [Tx(B, B, trace=trace)])
-    assert from_call_trees(full_block("ethereum", made["block"]), made["traces"]) == {0: [moved(A, B, 1)]}
+    found = from_call_trees(full_block("ethereum", made["block"]), made["traces"])
+    assert found == {0: Trace([moved(A, B, 1)])}
 
 
 frames = st.recursive(

@@ -29,6 +29,7 @@ SCOPE = Scope(
     decimals=DECIMALS,
     receivers=("alertmanager-1",),
     sources=("approvals", "liabilities"),
+    endpoints={"bitcoin": ("own",), "ethereum": ("endpoint-1", "endpoint-2")},
 )
 THEFT = Case(
     id="c0ffee0000000001",

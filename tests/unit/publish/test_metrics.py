@@ -48,9 +48,11 @@ VERDICT = {
 def opened(wallet: str, locator: str, asset: str, units: int, at: BlockRef) -> Record:
     body = {
         "at": {"chain": at.chain, "height": at.height, "hash": at.hash, "parent": at.parent, "time": at.time},
+        "assets": ["BTC"] if at.chain == "bitcoin" else ["ETH", "USDT"],
         "wallets": {locator: wallet},
         "holdings": [[locator, asset, str(units)]],
         "coins": [],
+        "sequences": {},
     }
     return Record("opened", body)
 
@@ -62,6 +64,7 @@ def outflow(at: BlockRef, wallet: str, locator: str, asset: str, units: int) -> 
         "kind": "transaction",
         "movements": [[0, locator, asset, wallet, str(-units), ""]],
         "flows": [],
+        "steps": {},
     }
     block = {"chain": at.chain, "height": at.height, "hash": at.hash, "time": at.time}
     return Record("block", {"block": block, "transactions": [transaction]})
@@ -123,6 +126,9 @@ def test_every_metric_of_this_version_is_there(filled: Store, health: Health) ->
         "porwatch_open_cases": {"rule", "severity", "chain", "tier"},
         "porwatch_unexplained_outflow": {"chain", "wallet", "tier", "asset"},
         "porwatch_residual_open": {"chain", "wallet"},
+        "porwatch_sequence_gap_open": {"chain", "wallet"},
+        "porwatch_endpoint_disagreements_total": {"chain", "rpc_endpoint"},
+        "porwatch_endpoint_quarantined": {"chain", "rpc_endpoint"},
         "porwatch_movements_total": {"chain", "asset", "direction", "reason"},
         "porwatch_check_value": {"profile", "check", "asset"},
         "porwatch_check_threshold": {"profile", "check", "asset"},
@@ -231,6 +237,7 @@ def big(wallets: int, assets: int, chains: int) -> Scope:
         decimals=dict.fromkeys(symbols, 18),
         receivers=tuple(f"alertmanager-{n}" for n in range(3)),
         sources=("liabilities", "approvals", "funds", "prices", "statements", "proposals"),
+        endpoints=dict.fromkeys(names, ("endpoint-1", "endpoint-2", "endpoint-3")),
     )
 
 

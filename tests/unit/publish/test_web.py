@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -40,6 +40,7 @@ class Spy:
     fails: Exception | None = None
     approved: list[object] = field(default_factory=list)
     acted: list[tuple[str, str, str, str]] = field(default_factory=list)
+    added: list[tuple[str, tuple[str, ...], str]] = field(default_factory=list)
 
     async def approve(self, body: object) -> Answer:
         self.approved.append(body)
@@ -52,6 +53,12 @@ class Spy:
         if self.fails:
             raise self.fails
         return replace(THEFT, state=CaseState.ACKNOWLEDGED)
+
+    async def add_addresses(self, wallet: str, addresses: Sequence[str], by: str) -> list[str]:
+        self.added.append((wallet, tuple(addresses), by))
+        if self.fails:
+            raise self.fails
+        return [address.upper() for address in addresses]
 
 
 Apps = Callable[..., FastAPI]
@@ -458,6 +465,8 @@ async def test_the_openapi_document_describes_every_route_and_loads_nothing(app:
         ("get", "/api/v1/cases"),
         ("get", "/api/v1/cases/{case_id}"),
         ("get", "/api/v1/verdict"),
+        ("get", "/api/v1/wallets"),
+        ("post", "/api/v1/wallets/{name}/addresses"),
         ("get", "/api/v1/approvals"),
         ("post", "/api/v1/approvals"),
         ("post", "/api/v1/cases/{case_id}/ack"),
@@ -469,3 +478,27 @@ async def test_the_openapi_document_describes_every_route_and_loads_nothing(app:
     )
     for path in ("/docs", "/redoc"):
         error(await call(app, "GET", path), 404, "not_found")
+
+
+async def test_addresses_are_added_by_a_named_person(app: FastAPI, spy: Spy) -> None:
+    body = {"name": "Aiko", "addresses": ["a", "b"]}
+    found = await call(app, "POST", "/api/v1/wallets/btc-cold/addresses", body)
+    assert (found.status, found.json["data"]) == (201, {"wallet": "btc-cold", "addresses": ["A", "B"]})
+    assert spy.added == [("btc-cold", ("a", "b"), "Aiko")]
+
+
+@pytest.mark.parametrize(
+    ("fails", "status"), [(KeyError("x"), 404), (ValueError("a: wrong checksum"), 400)], ids=["no wallet", "bad address"]
+)
+async def test_addresses_that_cannot_be_added_say_why(app: FastAPI, spy: Spy, fails: Exception, status: int) -> None:
+    spy.fails = fails
+    body = {"name": "Aiko", "addresses": ["a"]}
+    found = await call(app, "POST", "/api/v1/wallets/btc-cold/addresses", body)
+    assert found.status == status
+
+
+@pytest.mark.parametrize("body", [{}, {"name": "", "addresses": ["a"]}, {"name": "A", "addresses": "a"}, {"addresses": []}])
+async def test_a_request_for_addresses_has_a_name_and_a_list(app: FastAPI, spy: Spy, body: object) -> None:
+    found = await call(app, "POST", "/api/v1/wallets/btc-cold/addresses", body)
+    assert found.status == 400
+    assert spy.added == []

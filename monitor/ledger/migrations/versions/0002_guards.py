@@ -16,7 +16,8 @@ down_revision = "0001"
 _FUNCTION = """
 CREATE FUNCTION journal_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  RAISE EXCEPTION 'the journal is append-only: % refused', TG_OP USING ERRCODE = 'restrict_violation';
+  RAISE EXCEPTION USING
+    MESSAGE = 'the journal is append-only: ' || TG_OP || ' refused', ERRCODE = 'restrict_violation';
 END
 $$
 """
