@@ -6,7 +6,7 @@ INSTALL = $(PIP) install --require-hashes --no-deps -r
 INSTALL_SELF = $(PIP) install --no-deps --no-build-isolation --editable .
 LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-.PHONY: help run install test check bench docs lock clean
+.PHONY: help run install test check bench crashtest docs lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make check            format, lint, types, import contracts, alert rules"
 	@echo "make install          .venv/bin/porwatch"
 	@echo "make bench            speed, set beside what one would use instead"
+	@echo "make crashtest        kills a running monitor N times (N=200 SEED=1 LANES=1; WRITE=PAGE records the figures)"
 	@echo "make docs             the generated reference pages"
 	@echo "make lock             requirements/*.txt and package-lock.json anew"
 	@echo "make clean            removes everything that was made here, .venv and .components too"
@@ -46,12 +47,16 @@ bench: .venv/dev.stamp
 	@.venv/bin/python tools/components.py anvil bitcoin
 	@for file in bench/[!_]*.py; do .venv/bin/python -m bench.$$(basename $$file .py) || exit 1; done
 
+crashtest: .venv/dev.stamp
+	@.venv/bin/python tools/components.py anvil bitcoin
+	.venv/bin/python -m tools.crashtest -n $(or $(N),200) --seed $(or $(SEED),1) --lanes $(or $(LANES),1) $(if $(WRITE),--write $(WRITE))
+
 docs: .venv/dev.stamp
 	.venv/bin/python -m tools.reference
 
 lock: .venv/dev.stamp
-	$(LOCK) --upgrade --extra zmq --extra build pyproject.toml -o requirements/run.txt
-	$(LOCK) --extra zmq --extra build --extra dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
+	$(LOCK) --upgrade --extra zmq --extra postgres --extra build pyproject.toml -o requirements/run.txt
+	$(LOCK) --extra zmq --extra postgres --extra build --extra dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
 	npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved
 
 clean:

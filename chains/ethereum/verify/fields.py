@@ -7,6 +7,7 @@ again the strict way, which says what is wrong.
 from __future__ import annotations
 
 import re
+from binascii import unhexlify
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,15 +20,14 @@ Json = Mapping[str, Any]
 #: A number that some nodes pad to 32 bytes: the halves of a signature.
 _PADDED = re.compile(r"0x[0-9a-fA-F]{1,64}")
 
+
 def raw_bytes(value: Any, field: str, length: int | None = None) -> bytes:
     """The bytes of data."""
     try:
-        found = bytes.fromhex(value[2:])
-    except (TypeError, ValueError):
+        found = unhexlify(value[2:])
+    except (KeyError, TypeError, ValueError):
         return data_bytes(value, field, length)
-    size = len(found)
-    # ``fromhex`` allows spaces; they would make the text longer than its bytes.
-    if len(value) != 2 + 2 * size or value[:2] != "0x" or (length is not None and size != length):
+    if value[:2] != "0x" or (length is not None and len(found) != length):
         return data_bytes(value, field, length)
     return found
 

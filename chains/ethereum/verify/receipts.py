@@ -21,11 +21,7 @@ from chains.ethereum.verify.fields import (
     text,
 )
 from chains.ethereum.verify.hashing import keccak
-from chains.ethereum.verify.transactions import (
-    UnverifiableTransaction,
-    encode_transaction,
-    transaction_type,
-)
+from chains.ethereum.verify.transactions import KNOWN_TYPES, UnverifiableTransaction, transaction_type
 from chains.ethereum.verify.trie import ordered_root
 
 _BLOOM_BITS = 2048
@@ -47,9 +43,11 @@ def check_receipts(raw: Json, receipts: Sequence[Any]) -> tuple[UnverifiableTran
     if found == stated:
         return ()
     unknown = tuple(
-        UnverifiableTransaction(n, text(sent.get("hash"), "transaction.hash", 32), transaction_type(sent))
+        UnverifiableTransaction(
+            n, text(sent.get("hash"), "transaction.hash", 32), transaction_type(sent), unsigned=False
+        )
         for n, (sent, _) in enumerate(transactions)
-        if encode_transaction(sent) is None
+        if transaction_type(sent) not in KNOWN_TYPES
     )
     if not unknown:
         raise BadAnswer(f"the block's receipts have the root {found}, its header says {stated}")
@@ -67,12 +65,12 @@ def check_derived(raw: Json, receipts: Sequence[Any]) -> None:
     base_fee = 0 if raw.get("baseFeePerGas") is None else quantity(raw["baseFeePerGas"], "block.baseFeePerGas")
     for n, (sent, receipt) in enumerate(_pairs(raw, receipts)):
         before, cumulative = cumulative, quantity(receipt.get("cumulativeGasUsed"), "receipt.cumulativeGasUsed")
-        if encode_transaction(sent) is None:
+        if transaction_type(sent) not in KNOWN_TYPES:
             continue
         for name, stated, right in (
             ("from", _address(receipt, "from"), _address(sent, "from")),
             ("to", _address(receipt, "to"), _address(sent, "to")),
-            ("contractAddress", _address(receipt, "contractAddress"), _created(sent)),
+            ("contractAddress", _address(receipt, "contractAddress"), _created(sent, receipt)),
             ("gasUsed", quantity(receipt.get("gasUsed"), "receipt.gasUsed"), cumulative - before),
             ("effectiveGasPrice", _price(receipt), _right_price(sent, base_fee)),
             ("blobGasUsed", _blob_gas(receipt), _GAS_PER_BLOB * len(sent.get("blobVersionedHashes") or ())),
@@ -153,9 +151,12 @@ def _address(raw: Json, name: str) -> str | None:
     return None if raw.get(name) is None else text(raw[name], f"receipt.{name}", 20)
 
 
-def _created(sent: Json) -> str | None:
-    """The contract that a transaction without destination creates (Yellow Paper, 7)."""
-    if sent.get("to") is not None:
+def _created(sent: Json, receipt: Json) -> str | None:
+    """The contract that a transaction without destination creates (Yellow Paper, 7).
+
+    Where that failed there is none; some nodes name what it would have been.
+    """
+    if sent.get("to") is not None or (receipt.get("contractAddress") is None and receipt.get("status") == "0x0"):
         return None
     maker = address_item(sent.get("from"), "transaction.from")
     made = keccak(rlp.encode_list((maker, quantity_item(sent.get("nonce"), "transaction.nonce"))))

@@ -60,15 +60,17 @@ def _decode(item: bytes, depth: int) -> Tree:
     return [_decode(inner, depth - 1) for inner in items(item)]
 
 
-def items(item: bytes) -> list[bytes]:
-    """The items of a list, themselves not opened. Raises BadAnswer unless ``item`` is exactly one canonical list."""
+def body(item: bytes) -> int:
+    """Where the items of a list begin. Raises BadAnswer unless ``item`` is a list of exactly its size."""
     if item[:1] < b"\xc0":
         raise BadAnswer("RLP has a string where a list must be" if item else "RLP is empty")
-    head, end = _measure(item, 0)
-    if end != len(item):
-        raise BadAnswer(f"RLP has {len(item)} bytes where {end} were announced")
+    return _head(item)
+
+
+def items(item: bytes) -> list[bytes]:
+    """The items of a list, themselves not opened. Raises BadAnswer unless ``item`` is exactly one canonical list."""
+    at, end = body(item), len(item)
     found = []
-    at = head
     while at < end:
         first = item[at]
         # The two most frequent forms first: a single byte or the empty string, and a hash.
@@ -87,22 +89,32 @@ def items(item: bytes) -> list[bytes]:
 
 def payload(item: bytes) -> bytes:
     """The bytes of a string's item. Raises BadAnswer unless it is exactly one canonical string."""
-    if not item:
+    size = len(item) - 1
+    # Most are of this form; the rest of the function says what is wrong with others.
+    if 1 < size <= _SHORT and item[0] == 0x80 + size:
+        return item[1:]
+    if size < 0:
         raise BadAnswer("RLP is empty")
     if item[0] >= 0xC0:
         raise BadAnswer("RLP has a list where a string must be")
-    head, end = _measure(item, 0)
-    if end != len(item):
-        raise BadAnswer(f"RLP has {len(item)} bytes where {end} were announced")
-    return item[head:]
+    return item[_head(item) :]
 
 
 def integer(item: bytes) -> int:
     """The number of an item. Raises BadAnswer unless it is one canonical string without leading zeros."""
+    if len(item) == 1 and 0 < item[0] <= 0x80:
+        return item[0] & 0x7F
     data = payload(item)
     if data[:1] == b"\x00":
         raise BadAnswer("RLP has a number with leading zeros")
     return int.from_bytes(data, "big")
+
+
+def _head(item: bytes) -> int:
+    head, end = _measure(item, 0)
+    if end != len(item):
+        raise BadAnswer(f"RLP has {len(item)} bytes where {end} were announced")
+    return head
 
 
 def _measure(data: bytes, at: int) -> tuple[int, int]:

@@ -45,7 +45,7 @@ def _recovery() -> Callable[[bytes, int, int, int], bytes | None]:
 
 
 def _python(digest: bytes, parity: int, r: int, s: int) -> bytes | None:
-    from eth_keys.backends import NativeECCBackend  # noqa: PLC0415  slow to load, and rarely needed
+    from eth_keys.backends.native.main import NativeECCBackend  # noqa: PLC0415  slow to load, and rarely needed
     from eth_keys.datatypes import Signature  # noqa: PLC0415
     from eth_keys.exceptions import BadSignature  # noqa: PLC0415
 

@@ -27,6 +27,8 @@ from chains.ethereum.verify.fields import (
 from chains.ethereum.verify.hashing import keccak
 from chains.ethereum.verify.trie import ordered_root
 
+#: Types that can be encoded here.
+KNOWN_TYPES = frozenset({0, 1, 2, 3, 4})
 _LEGACY = 0
 #: From here on ``v`` of a legacy transaction carries the chain: 35 + 2 * chain id + parity (EIP-155).
 _EIP_155 = 35
@@ -34,33 +36,43 @@ _EIP_155 = 35
 
 @dataclass(frozen=True, slots=True)
 class UnverifiableTransaction:
-    """A transaction whose type this version cannot encode: neither its hash nor the block's root is checked."""
+    """A transaction whose hash and sender cannot be re-computed.
+
+    ``unsigned`` False: its type is not known here, so the root of the block cannot be computed either.
+    ``unsigned`` True: it has no signature, so that it comes from the node itself, as local development
+    nodes and some layer-2 chains make them. The root holds it all the same; layer 1 has none.
+    """
 
     position: int
     hash: str
     type: int
+    unsigned: bool
 
 
 def check_transactions(raw: Json) -> tuple[UnverifiableTransaction, ...]:
     """Re-computes the hash of every transaction and the root of all.
 
     ``raw``: a block with its full transactions, whose header is checked elsewhere. Nothing returned: all
-    is as the header commits to. Otherwise the root could not be computed, and the block counts as
-    unverified. Raises BadAnswer where a hash or the root is another one.
+    is as the header commits to. With one that is not ``unsigned`` the root could not be computed, and the
+    block counts as unverified. Raises BadAnswer where a hash or the root is another one.
     """
-    encoded, unverifiable = [], []
+    encoded, unverifiable, complete = [], [], True
     for position, item in enumerate(array(raw, "transactions", "block.transactions")):
         transaction = mapping(item, f"transaction {position}")
         stated = text(transaction.get("hash"), "transaction.hash", 32)
-        envelope = encode_transaction(transaction)
+        kind, envelope = transaction_type(transaction), encode_transaction(transaction)
         if envelope is None:
-            unverifiable.append(UnverifiableTransaction(position, stated, transaction_type(transaction)))
+            unverifiable.append(UnverifiableTransaction(position, stated, kind, unsigned=False))
+            complete = False
+            continue
+        encoded.append(envelope)
+        if _unsigned(transaction):
+            unverifiable.append(UnverifiableTransaction(position, stated, kind, unsigned=True))
             continue
         found = "0x" + keccak(envelope).hex()
         if found != stated:
             raise BadAnswer(f"transaction {position} is said to have the hash {stated}, but its fields hash to {found}")
-        encoded.append(envelope)
-    if not unverifiable:
+    if complete:
         stated = text(raw.get("transactionsRoot"), "block.transactionsRoot", 32)
         found = "0x" + ordered_root(encoded).hex()
         if found != stated:
@@ -71,11 +83,12 @@ def check_transactions(raw: Json) -> tuple[UnverifiableTransaction, ...]:
 def check_senders(raw: Json) -> None:
     """Raises BadAnswer where a transaction of a known type is said to be of another sender than who signed it.
 
-    ``from`` is part of no hash: an endpoint that names somebody else hides an outflow of ours.
+    ``from`` is part of no hash: an endpoint that names somebody else hides an outflow of ours. What is
+    unverifiable is passed over.
     """
     for position, item in enumerate(array(raw, "transactions", "block.transactions")):
         transaction = mapping(item, f"transaction {position}")
-        if transaction_type(transaction) not in _SIGNED:
+        if transaction_type(transaction) not in KNOWN_TYPES or _unsigned(transaction):
             continue
         stated, found = text(transaction.get("from"), "transaction.from", 20), sender(transaction)
         if found != stated:
@@ -85,7 +98,7 @@ def check_senders(raw: Json) -> None:
 def encode_transaction(raw: Json) -> bytes | None:
     """The bytes whose keccak is a transaction's hash; None for a type that this version does not know."""
     kind = transaction_type(raw)
-    if kind not in _SIGNED:
+    if kind not in KNOWN_TYPES:
         return None
     signature = [rlp.encode_int(part) for part in _signature(raw, kind)]
     return _envelope(kind, [*_SIGNED[kind](raw), *signature])
@@ -97,7 +110,7 @@ def sender(raw: Json) -> str | None:
     None where no key can have made the signature, or for a type that this version does not know.
     """
     kind = transaction_type(raw)
-    if kind not in _SIGNED:
+    if kind not in KNOWN_TYPES:
         return None
     v, r, s = _signature(raw, kind)
     fields = _SIGNED[kind](raw)
@@ -126,6 +139,10 @@ def _signature(raw: Json, kind: int) -> tuple[int, int, int]:
     name = "yParity" if kind != _LEGACY and raw.get("yParity") is not None else "v"
     v = quantity(raw.get(name), f"transaction.{name}")
     return v, padded(raw.get("r"), "transaction.r"), padded(raw.get("s"), "transaction.s")
+
+
+def _unsigned(raw: Json) -> bool:
+    return padded(raw.get("r"), "transaction.r") == padded(raw.get("s"), "transaction.s") == 0
 
 
 def _number(raw: Json, name: str) -> bytes:
@@ -190,5 +207,5 @@ def _access_list(raw: Json) -> bytes:
     return rlp.encode_list(entries)
 
 
-#: What is signed, by type.
+#: What is signed, by type: all of KNOWN_TYPES.
 _SIGNED: Mapping[int, Callable[[Json], list[bytes]]] = {0: _legacy, 1: _type_1, 2: _type_2, 3: _type_3, 4: _type_4}

@@ -289,3 +289,11 @@ def test_any_leaf_is_an_account_in_its_one_spelling_or_refused(value: bytes) -> 
     except BadAnswer:
         return
     assert encode_account(found.nonce, found.balance, found.storage_root, found.code_hash) == value
+
+
+def test_a_slot_holds_one_word_that_is_not_zero() -> None:
+    key = keccak(bytes(32))
+    for word in (rlp.encode_int(2**256), rlp.EMPTY):
+        node = leaf(word, key.hex())
+        with pytest.raises(BadAnswer, match="cannot be in a trie"):
+            Proofs().storage("0x" + keccak(node).hex(), 0, ["0x" + node.hex()])

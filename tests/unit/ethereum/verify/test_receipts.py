@@ -177,3 +177,8 @@ def test_any_byte_of_a_mainnet_log_that_is_changed_is_noticed(mainnet: Made) -> 
                 logs = [receipts[at]["logs"][0], changed, *receipts[at]["logs"][2:]]
                 with pytest.raises(BadAnswer, match="receipts have the root"):
                     check_receipts(block, [*receipts[:at], receipts[at] | {"logs": logs}, *receipts[at + 1 :]])
+
+
+def test_a_type_above_what_envelopes_allow_is_refused(made: Made) -> None:
+    with pytest.raises(BadAnswer, match="above what EIP-2718 allows"):
+        encode_receipt(made[1][0] | {"type": "0x80"})
