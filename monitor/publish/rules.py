@@ -92,19 +92,17 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             severities=(Severity.WARNING,),
             tiers=_EVERY_TIER,
         ),
-        "late_approval": Rule(
-            Category.CONTROL,
-            Extent.WALLET,
-            "An approval came only after its outflow.",
-            "A person must confirm that the approval is genuine and close the case.",
-            severities=(Severity.WARNING,),
-            tiers=_EVERY_TIER,
-        ),
         "altered_approval": Rule(
             Category.CONTROL,
             Extent.NOWHERE,
             "An approval came a second time with other content.",
             "Check who writes to the approvals source, and whether destination or amount were changed.",
+        ),
+        "bad_approval_signature": Rule(
+            Category.CONTROL,
+            Extent.NOWHERE,
+            "An approval has no valid signature.",
+            "Check who writes to the approvals source, and whether a key was changed without telling porwatch.",
         ),
         "approvals_blind": Rule(
             Category.QUALITY,

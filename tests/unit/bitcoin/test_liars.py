@@ -107,6 +107,23 @@ async def test_who_gives_false_bytes_for_a_block_is_caught_and_the_others_are_be
     assert chain.faults() == ()
 
 
+async def test_the_only_endpoint_is_asked_on_and_believed_when_it_tells_the_truth_again() -> None:
+    node, *_ = trio()
+    chain = chain_on(node)
+    watch, at = chain.watch([ADDRESS], ()), ref_of(node, 4)
+    for lie in (another_block, other_transactions):
+        for _ in range(3):
+            lie(node)
+            with pytest.raises(AllEndpointsFailed):
+                await chain.read_next(at, watch)
+    assert [each.kind for each in chain.faults()] == ["header_hash", "merkle_root"], "each lie once"
+    assert chain.quarantined() == {}
+    node.lies.clear()
+    found = await chain.read_next(at, watch)
+    assert found is not None
+    assert found.ref == ref_of(node, 5)
+
+
 NONSENSE = {
     "null": lambda node: dict.fromkeys(
         ("getblock", "getblockhash", "getblockheader", "getbestblockhash", "scantxoutset"), nothing
@@ -455,7 +472,7 @@ async def test_another_block_at_a_final_height_is_quarantined_until_it_is_right_
     at = ref_of(good, 9)
     await chain.prove([ACCOUNT], at)
     (fault,) = chain.faults()
-    assert (fault.endpoint, fault.kind) == (f"node-{place}", "block_hash")
+    assert (fault.endpoint, fault.kind) == (f"node-{place}", "final_block")
     assert set(chain.quarantined()) == {f"node-{place}"}
     with pytest.raises(Reorganised):
         await chain.prove([ACCOUNT], ref_of(nodes[place], 9))
@@ -472,7 +489,7 @@ async def test_an_endpoint_of_another_chain_is_not_asked_until_it_serves_ours_ag
     assert [each.state for each in await chain.identify()].count("wrong") == 1
     await chain.identify()
     (fault,) = chain.faults()
-    assert (fault.endpoint, fault.kind) == (f"node-{place}", "wrong_chain")
+    assert (fault.endpoint, fault.kind) == (f"node-{place}", "genesis")
     assert "Bitcoin signet" in chain.quarantined()[f"node-{place}"]
     assert (await chain.heads()).seen == ref_of(nodes[0], HEAD)
     # Silence, or nonsense, is neither a sign of another chain nor one of ours.

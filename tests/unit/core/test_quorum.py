@@ -278,6 +278,34 @@ async def test_a_lie_is_recorded_once_and_its_endpoint_asked_nothing_more() -> N
     assert (await panel.agree(ask, str, "a number")).endpoints == ("node-1", "node-2")
 
 
+async def test_the_last_endpoint_is_asked_on_only_where_one_is_enough() -> None:
+    lie = Lie("number", "no", {})
+    alone, pair = panel_of(Node(1), quorum=1), panel_of(Node(1), Node(1), quorum=2)
+    for _ in range(3):
+        alone.caught("node-0", lie)
+    assert len(alone.faults()) == 1
+    assert (await alone.agree(number, str, "a number")).value == 1
+    pair.caught("node-0", lie)
+    with pytest.raises(QuorumLost):
+        await pair.agree(number, str, "a number")
+    alone.condemn("node-0", lie)
+    with pytest.raises(QuorumLost):
+        await alone.agree(number, str, "a number")
+    assert alone.faults() == ()
+
+
+async def test_only_the_lie_that_time_put_right_is_forgiven() -> None:
+    panel = panel_of(Node(1), Node(1), Node(1))
+    panel.condemn("node-0", Lie("chain", "no", {}))
+    panel.condemn("node-0", Lie("number", "no", {}))
+    panel.release("node-0", "number")
+    assert panel.asked == ("node-1", "node-2")
+    panel.release("node-0", "chain")
+    assert panel.asked == ("node-0", "node-1", "node-2")
+    panel.release("node-1", "chain")
+    assert [fault.kind for fault in panel.faults()] == ["chain"]
+
+
 async def test_a_quorum_of_liars_in_quarantine_is_no_quorum() -> None:
     panel = panel_of(Node(1), Node(1), Node(1))
     for name in ("node-0", "node-2"):
