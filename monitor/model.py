@@ -54,6 +54,8 @@ class Approval:
     ``units`` is what leaves the wallet; ``destination`` the canonical locator. ``not_before`` None
     is no limit; ``not_after`` is always set (its default has been filled in at first reading).
     ``digest`` identifies the content as written, so that a repetition can be told from a change.
+    ``txid``, ``safe_tx_hash`` and ``outputs_hash`` each name the one transaction it is for (the last:
+    by what it pays to whom). Approvals of one ``batch`` explain only together; ``batch_size`` says how many it has.
     """
 
     id: str
@@ -69,6 +71,9 @@ class Approval:
     txid: str | None
     batch: str | None
     digest: str
+    safe_tx_hash: str | None = None
+    outputs_hash: str | None = None
+    batch_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,15 @@ class Cancellation:
 
     id: str
     digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class BadSignature:
+    """A record of the approvals source without a valid signature: its id, the key it names ("" for none), and why."""
+
+    id: str
+    key: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +171,16 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """A flow with its reason; ``approval`` is the id of the approval that it used up, or ""."""
+    """A flow with its reason; ``approval`` is the id of the approval that it used up, or "".
+
+    ``batch``: the ids of all approvals that were used up together, where it was more than one.
+    """
 
     flow: Flow
     reason: Reason
     approval: str = ""
     note: str = ""
+    batch: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

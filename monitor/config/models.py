@@ -62,7 +62,7 @@ class Store(Strict):
     url: Text = Field(
         description="sqlite:///FILE (relative to this file), or postgresql+psycopg://USER@HOST:PORT/NAME."
     )
-    password_file: FileName | None = Field(default=None, description=f"Password of the PostgreSQL user. {LATER}")
+    password_file: FileName | None = Field(default=None, description="File with the password of the PostgreSQL user.")
 
     @model_validator(mode="before")
     @classmethod

@@ -98,6 +98,9 @@ def approval_to_json(item: Approval) -> Json:
         "txid": item.txid,
         "batch": item.batch,
         "digest": item.digest,
+        "safe_tx_hash": item.safe_tx_hash,
+        "outputs_hash": item.outputs_hash,
+        "batch_size": item.batch_size,
     }
 
 
@@ -117,6 +120,10 @@ def approval_from_json(body: Json) -> Approval:
         txid=body["txid"],
         batch=body["batch"],
         digest=body["digest"],
+        # journals of the first versions do not have these
+        safe_tx_hash=body.get("safe_tx_hash"),
+        outputs_hash=body.get("outputs_hash"),
+        batch_size=body.get("batch_size"),
     )
 
 

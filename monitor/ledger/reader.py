@@ -368,6 +368,40 @@ def approvals_matching(
     return list(found.values())
 
 
+def batch_sizes(connection: Connection, batches: Collection[str]) -> dict[str, int]:
+    """How many approvals of each of these batches were read and not cancelled."""
+    columns = schema.approval.c
+    found: dict[str, int] = {}
+    for some in chunks(sorted(batches)):
+        rows = connection.execute(
+            select(columns.batch, func.count().label("n"))
+            .where(columns.batch.in_(some), columns.state != "cancelled")
+            .group_by(columns.batch)
+        )
+        found.update({row.batch: row.n for row in rows})
+    return found
+
+
+def batch_members(connection: Connection, batches: Collection[str]) -> list[Approval]:
+    """Unused approvals of these batches."""
+    columns = schema.approval.c
+    found: list[Approval] = []
+    for some in chunks(sorted(batches)):
+        query = select(schema.approval).where(columns.batch.in_(some), columns.state == "open").order_by(columns.id)
+        found.extend(_approval(row) for row in connection.execute(query))
+    return found
+
+
+def approvals_used_by(connection: Connection, places: Collection[str]) -> list[str]:
+    """Ids of the approvals that these places (``chain/txid/sink``) have used up."""
+    columns = schema.approval.c
+    found: list[str] = []
+    for some in chunks(sorted(places)):
+        query = select(columns.id).where(columns.used_by.in_(some), columns.state == "used").order_by(columns.id)
+        found.extend(connection.execute(query).scalars())
+    return found
+
+
 def approval(connection: Connection, approval_id: str) -> tuple[Approval, str, datetime] | None:
     """An approval with its state (open, used, cancelled) and when it was first read."""
     row = connection.execute(select(schema.approval).where(schema.approval.c.id == approval_id)).first()

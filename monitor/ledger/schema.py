@@ -114,6 +114,8 @@ flow = Table(
     Column("earliest", Moment, nullable=False),
     Column("latest", Moment, nullable=False),
     Column("fee", Units, nullable=True),
+    Column("safe_tx_hash", Text, nullable=True),
+    Column("outputs_hash", Text, nullable=True),
     Index("flow_open", "chain", "destination", "asset", "reason"),
     Index("flow_approval", "approval"),
 )
@@ -166,7 +168,12 @@ approval = Table(
     Column("txid", Text, nullable=True),
     Column("batch", Text, nullable=True),
     Column("first_read", Moment, nullable=False),
+    Column("safe_tx_hash", Text, nullable=True),
+    Column("outputs_hash", Text, nullable=True),
+    Column("batch_size", Whole, nullable=True),
     Index("approval_match", "chain", "destination", "asset", "state"),
+    Index("approval_batch", "batch"),
+    Index("approval_used", "used_by"),
 )
 
 cases = Table(

@@ -190,11 +190,16 @@ def _insert_flows(connection: Connection, block: Json, transaction: Json) -> Non
                 earliest=moment(transaction["earliest"]),
                 latest=moment(transaction["latest"]),
                 fee=None if transaction["fee"] is None else int(transaction["fee"]),
+                safe_tx_hash=transaction.get("safe_tx_hash"),
+                outputs_hash=transaction.get("outputs_hash"),
                 **{**line, "units": int(line["units"])},
             )
         )
         if line["approval"]:
             _use(connection, line["approval"], f"{block['chain']}/{transaction['txid']}/{line['sink']}")
+    for sink, ids in transaction.get("batches", ()):
+        for approval_id in ids:
+            _use(connection, approval_id, f"{block['chain']}/{transaction['txid']}/{sink}")
 
 
 def _rewound(connection: Connection, body: Json, _at: datetime) -> None:
@@ -287,7 +292,8 @@ def _matched(connection: Connection, body: Json, _at: datetime) -> None:
         )
         .values(reason="fee")
     )
-    _use(connection, body["approval"], f"{body['chain']}/{body['txid']}/{body['sink']}")
+    for approval_id in (body["approval"], *body.get("batch", ())):
+        _use(connection, approval_id, f"{body['chain']}/{body['txid']}/{body['sink']}")
 
 
 def _case(connection: Connection, body: Json, _at: datetime) -> None:

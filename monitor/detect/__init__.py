@@ -1,0 +1,38 @@
+"""From judgements to cases: what a person must resolve. Pure: values in, values out."""
+
+from monitor.detect.changes import acted, another_fault, approved, due, reorged_out, unconfirmed
+from monitor.detect.findings import (
+    altered_approval,
+    blind,
+    coin_cases,
+    deep_reorg,
+    endpoint_lies,
+    gap_cases,
+    range_nearly_used,
+    residual_cases,
+    with_transactions,
+)
+from monitor.detect.outflows import Grace, Scene, cases_of_block, subject_ids, value_of
+
+__all__ = [
+    "Grace",
+    "Scene",
+    "acted",
+    "altered_approval",
+    "another_fault",
+    "approved",
+    "blind",
+    "cases_of_block",
+    "coin_cases",
+    "deep_reorg",
+    "due",
+    "endpoint_lies",
+    "gap_cases",
+    "range_nearly_used",
+    "reorged_out",
+    "residual_cases",
+    "subject_ids",
+    "unconfirmed",
+    "value_of",
+    "with_transactions",
+]

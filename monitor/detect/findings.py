@@ -1,0 +1,232 @@
+"""Cases that are about no single transaction: residuals, gaps, endpoints, feeds, ranges. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from chains.core.amounts import format_coins
+from chains.core.values import BlockRef, Fault
+from monitor.detect.words import SYSTEM
+from monitor.model import (
+    Case,
+    CaseState,
+    CoinChange,
+    Event,
+    Residual,
+    Severity,
+    Wallet,
+    case_id,
+    deep_reorg_id,
+    rfc3339,
+)
+
+
+def altered_approval(approval_id: str, source: str, why: str, now: datetime) -> Case:
+    """The same approval id with other content: someone changed what the books allow."""
+    return Case(
+        id=case_id("altered_approval", approval_id),
+        rule="altered_approval",
+        rules=("altered_approval",),
+        severity=Severity.CRITICAL,
+        state=CaseState.OPEN,
+        opened_at=now,
+        subject=approval_id,
+        evidence={"source": source, "why": why},
+        history=(Event(now, "opened", SYSTEM, why),),
+    )
+
+
+def residual_cases(
+    residuals: Sequence[Residual],
+    wallets: Mapping[str, Wallet],
+    now: datetime,
+    unseen: Mapping[str, tuple[str, ...]],
+    seen_at: str = "final",
+) -> tuple[Case, ...]:
+    """One case for each wallet, asset and anchor block where holdings and ledger differ.
+
+    ``units``: what is missing, accounts with a surplus left out (no netting); where there is only
+    a surplus it is negative, and the case a warning.
+    """
+    groups: dict[tuple[str, str], list[Residual]] = {}
+    for residual in residuals:
+        groups.setdefault((residual.wallet, residual.asset), []).append(residual)
+    cases = []
+    for (name, asset), group in groups.items():
+        missing = -sum(r.units for r in group if r.units < 0)
+        surplus = sum(r.units for r in group if r.units > 0)
+        at, chain = group[0].at, group[0].chain
+        evidence: dict[str, object] = {"accounts": [[r.locator, str(r.units)] for r in group]}
+        if unseen.get(chain):
+            evidence["not_enumerated"] = list(unseen[chain])
+        cases.append(
+            Case(
+                id=case_id(chain, name, asset, "residual", at.hash),
+                rule="residual",
+                rules=("residual",),
+                severity=Severity.CRITICAL if missing else Severity.WARNING,
+                state=CaseState.OPEN,
+                opened_at=now,
+                chain=chain,
+                wallet=name,
+                tier=wallets[name].tier,
+                asset=asset,
+                units=missing or -surplus,
+                block=at,
+                seen_at=seen_at,
+                evidence=evidence,
+                history=(Event(now, "opened", SYSTEM, ""),),
+            )
+        )
+    return tuple(cases)
+
+
+def gap_cases(
+    gaps: Mapping[str, int], owners: Mapping[str, Wallet], at: BlockRef, native: str, now: datetime
+) -> tuple[Case, ...]:
+    """One case for each wallet whose counter moved without a transaction that porwatch has seen."""
+    groups: dict[str, list[tuple[str, int]]] = {}
+    for locator, count in gaps.items():
+        groups.setdefault(owners[locator].name, []).append((locator, count))
+    wallets = {owners[locator].name: owners[locator] for locator in gaps}
+    return tuple(
+        Case(
+            id=case_id(at.chain, name, native, "sequence_gap", at.hash),
+            rule="sequence_gap",
+            rules=("sequence_gap",),
+            severity=Severity.CRITICAL,
+            state=CaseState.OPEN,
+            opened_at=now,
+            chain=at.chain,
+            wallet=name,
+            tier=wallets[name].tier,
+            asset=native,
+            block=at,
+            seen_at="seen",
+            evidence={"counters": [[locator, count] for locator, count in lines]},
+            history=(Event(now, "opened", SYSTEM, "the chain's own counter moved by more than what was seen"),),
+        )
+        for name, lines in groups.items()
+    )
+
+
+def coin_cases(
+    change: CoinChange, owners: Mapping[str, Mapping[str, Wallet]], residuals: Sequence[Residual], now: datetime
+) -> tuple[Case, ...]:
+    """One case for each wallet whose coins were exchanged for others of the same sum: a residual shows the rest."""
+    at = change.at
+    wallets = {
+        owners[at.chain][coin.locator].name: owners[at.chain][coin.locator]
+        for coin in (*change.appeared, *change.vanished)
+    }
+    shown = {residual.wallet for residual in residuals if residual.at == at}
+    asset = (*change.appeared, *change.vanished)[0].asset
+    return tuple(
+        Case(
+            id=case_id(at.chain, name, asset, "sequence_gap", at.hash),
+            rule="sequence_gap",
+            rules=("sequence_gap",),
+            severity=Severity.CRITICAL,
+            state=CaseState.OPEN,
+            opened_at=now,
+            chain=at.chain,
+            wallet=name,
+            tier=wallet.tier,
+            asset=asset,
+            block=at,
+            seen_at="final",
+            evidence={
+                "appeared": [c.id for c in change.appeared if owners[at.chain][c.locator] == wallet],
+                "vanished": [c.id for c in change.vanished if owners[at.chain][c.locator] == wallet],
+            },
+            history=(Event(now, "opened", SYSTEM, "the node's unspent coins are not the ones that were seen"),),
+        )
+        for name, wallet in wallets.items()
+        if name not in shown
+    )
+
+
+def with_transactions(case: Case, located: Mapping[tuple[str, str], Sequence[str]]) -> Case:
+    """A residual's case with the transactions that a node's traces name for its accounts."""
+    accounts = case.evidence.get("accounts")
+    if not isinstance(accounts, list) or case.asset is None:
+        return case
+    txids = sorted({txid for locator, _ in accounts for txid in located.get((locator, case.asset), ())})
+    return replace(case, evidence={**case.evidence, "transactions": txids}) if txids else case
+
+
+def range_nearly_used(chain: str, wallet: Wallet, name: str, now: datetime) -> Case:
+    """80 % of a descriptor's range are used: behind its end nothing is watched."""
+    return Case(
+        id=case_id("inventory_gap", name),
+        rule="inventory_gap",
+        rules=("inventory_gap",),
+        severity=Severity.WARNING,
+        state=CaseState.OPEN,
+        opened_at=now,
+        chain=chain,
+        wallet=wallet.name,
+        tier=wallet.tier,
+        subject=name,
+        history=(Event(now, "opened", SYSTEM, "make gap_limit or range longer, and restart"),),
+    )
+
+
+def endpoint_lies(fault: Fault, file: str, *, quorum_holds: bool, now: datetime) -> Case:
+    """An endpoint gave an answer that is provably false; a warning while enough others remain."""
+    subject = f"{fault.chain}/{fault.endpoint}"
+    return Case(
+        id=case_id("endpoint_lies", subject),
+        rule="endpoint_lies",
+        rules=("endpoint_lies",),
+        severity=Severity.WARNING if quorum_holds else Severity.CRITICAL,
+        state=CaseState.OPEN,
+        opened_at=now,
+        chain=fault.chain,
+        subject=subject,
+        evidence={"kind": fault.kind, "detail": fault.detail, "file": file},
+        history=(Event(now, "opened", SYSTEM, f"{fault.kind}: {fault.detail}"),),
+    )
+
+
+def deep_reorg(chain: str, cursor: BlockRef, final_height: int, now: datetime) -> Case:
+    """A reorganisation deeper than the chain's finality: following stops until a person has looked."""
+    subject = f"{chain} {cursor.hash}"
+    return Case(
+        id=deep_reorg_id(cursor),
+        rule="deep_reorg",
+        rules=("deep_reorg",),
+        severity=Severity.CRITICAL,
+        state=CaseState.OPEN,
+        opened_at=now,
+        chain=chain,
+        subject=subject,
+        block=cursor,
+        evidence={"final_height": final_height},
+        history=(Event(now, "opened", SYSTEM, f"block {cursor.height} was final or is beyond the stored headers"),),
+    )
+
+
+def blind(since: datetime, waiting: Sequence[Case], decimals: Mapping[str, int], now: datetime) -> Case:
+    """The approval feed fell silent: one case for the whole time, with what is unmatched so far."""
+    sums: dict[str, int] = {}
+    for case in waiting:
+        if case.asset is not None and case.units is not None:
+            sums[case.asset] = sums.get(case.asset, 0) + case.units
+    subject = f"approvals since {rfc3339(since)}"
+    return Case(
+        id=case_id("approvals_blind", subject),
+        rule="approvals_blind",
+        rules=("approvals_blind",),
+        severity=Severity.CRITICAL,
+        state=CaseState.OPEN,
+        opened_at=now,
+        subject=subject,
+        evidence={
+            "outflows_waiting": len(waiting),
+            "unmatched": {asset: format_coins(units, decimals[asset]) for asset, units in sorted(sums.items())},
+        },
+        history=(Event(now, "opened", SYSTEM, f"no heartbeat since {rfc3339(since)}"),),
+    )
