@@ -6,7 +6,7 @@ INSTALL = $(PIP) install --require-hashes --no-deps -r
 INSTALL_SELF = $(PIP) install --no-deps --no-build-isolation --editable .
 LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-.PHONY: help run install test check bench crashtest docs lock clean
+.PHONY: help run install test check bench crashtest evidence docs lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make install          .venv/bin/porwatch"
 	@echo "make bench            speed, set beside what one would use instead"
 	@echo "make crashtest        kills a running monitor N times (N=200 SEED=1 LANES=1; WRITE=PAGE records the figures)"
+	@echo "make evidence         what porwatch did in each attack of the corpus, written from a test run"
 	@echo "make docs             the generated reference pages"
 	@echo "make lock             requirements/*.txt and package-lock.json anew"
 	@echo "make clean            removes everything that was made here, .venv and .components too"
@@ -50,6 +51,12 @@ bench: .venv/dev.stamp
 crashtest: .venv/dev.stamp
 	@.venv/bin/python tools/components.py anvil bitcoin
 	.venv/bin/python -m tools.crashtest -n $(or $(N),200) --seed $(or $(SEED),1) --lanes $(or $(LANES),1) $(if $(WRITE),--write $(WRITE))
+
+evidence: .venv/dev.stamp
+	@.venv/bin/python tools/components.py
+	rm -rf build/evidence
+	PORWATCH_REQUIRE_COMPONENTS=1 PORWATCH_EVIDENCE=build/evidence .venv/bin/python -m pytest tests/real/corpus
+	.venv/bin/python -m tools.evidence build/evidence
 
 docs: .venv/dev.stamp
 	.venv/bin/python -m tools.reference

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chains.core.values import Account, Leg, Movement, Transaction, TransactionKind
-from monitor.attribute import Rules, explain, mismatch, split
+from monitor.attribute import Names, Rules, explain, mismatch, split
 from monitor.model import Approval, Judgement, Owner, Reason, Sighting, Tier, Wallet
 
 HOT = Wallet("hot", "eth", Tier.HOT, Owner.CUSTOMER, "self", 0)
@@ -161,7 +161,7 @@ def test_an_approval_for_this_transaction_goes_before_one_that_ends_sooner() -> 
 )
 def test_one_thing_that_differs_is_enough(change: dict[str, object], why: str) -> None:
     approval = replace(BASE, **change)
-    assert mismatch(approval, {"hot"}, "t", sighted(0), 1).startswith(why)
+    assert mismatch(approval, {"hot"}, Names("t"), sighted(0), 1).startswith(why)
     (judgement,) = judge(pay(), approvals=(approval,))
     assert reasons(judgement) == [Reason.UNEXPLAINED, Reason.UNEXPLAINED]
     assert judgement.attributions[1].note.startswith(f"w: {why}")
@@ -172,7 +172,7 @@ def test_one_thing_that_differs_is_enough(change: dict[str, object], why: str) -
     [{"txid": "t"}, {"wallet": "hot"}, {"not_before": at(0)}, {"not_after": at(0)}, {"max_fee": 1}],
 )
 def test_what_agrees_to_the_last_unit_and_second_fits(change: dict[str, object]) -> None:
-    assert mismatch(replace(BASE, **change), {"hot"}, "t", sighted(0), 1) == ""
+    assert mismatch(replace(BASE, **change), {"hot"}, Names("t"), sighted(0), 1) == ""
 
 
 @pytest.mark.parametrize("change", [{"units": 4}, {"units": 6}, {"destination": "0xA"}, {"asset": "USDT"}])
@@ -182,15 +182,15 @@ def test_another_amount_destination_or_asset_is_another_movement(change: dict[st
 
 
 def test_a_wallet_that_paid_only_a_part_of_an_output_is_not_its_payer() -> None:
-    assert mismatch(replace(BASE, wallet="hot"), {"hot", "hot-b"}, "t", sighted(0), 1)
+    assert mismatch(replace(BASE, wallet="hot"), {"hot", "hot-b"}, Names("t"), sighted(0), 1)
 
 
 def test_a_sighting_with_skew_fits_a_window_that_it_touches() -> None:
     seen = Sighting(at(0), at(10))
-    assert mismatch(replace(BASE, not_before=at(10)), {"hot"}, "t", seen, 1) == ""
-    assert mismatch(replace(BASE, not_after=at(0)), {"hot"}, "t", seen, 1) == ""
-    assert mismatch(replace(BASE, not_before=at(11)), {"hot"}, "t", seen, 1)
-    assert mismatch(replace(BASE, not_after=at(-1)), {"hot"}, "t", seen, 1)
+    assert mismatch(replace(BASE, not_before=at(10)), {"hot"}, Names("t"), seen, 1) == ""
+    assert mismatch(replace(BASE, not_after=at(0)), {"hot"}, Names("t"), seen, 1) == ""
+    assert mismatch(replace(BASE, not_before=at(11)), {"hot"}, Names("t"), seen, 1)
+    assert mismatch(replace(BASE, not_after=at(-1)), {"hot"}, Names("t"), seen, 1)
 
 
 def test_hot_to_own_is_internal_and_needs_nothing() -> None:
