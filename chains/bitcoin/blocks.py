@@ -8,16 +8,22 @@ from dataclasses import dataclass
 from chains.bitcoin.codec import double_sha256
 from chains.bitcoin.walker import HEADER_BYTES, NO_OUTPOINT, Span, transaction_id
 from chains.core.errors import BadAnswer
+from chains.core.quorum import Lie
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The fields of an 80-byte header that porwatch uses; hashes as the chain prints them, ``time`` in Unix seconds."""
+    """The fields of an 80-byte header that porwatch uses; hashes as the chain prints them, ``time`` in Unix seconds.
 
+    ``bits`` is the target that its hash must not exceed, in the compact form (nBits).
+    """
+
+    raw: bytes
     hash: str
     parent: str
     root: bytes
     time: int
+    bits: int
 
 
 def parse_header(raw: bytes) -> Header:
@@ -26,11 +32,29 @@ def parse_header(raw: bytes) -> Header:
         raise BadAnswer(f"a block header has {HEADER_BYTES} bytes, not {len(raw)}")
     raw = raw[:HEADER_BYTES]
     return Header(
+        raw=raw,
         hash=double_sha256(raw)[::-1].hex(),
         parent=raw[35:3:-1].hex(),
         root=raw[36:68],
         time=int.from_bytes(raw[68:72], "little"),
+        bits=int.from_bytes(raw[72:76], "little"),
     )
+
+
+def header_with_hash(value: str, block_hash: str, asked: str = "getblockheader") -> Header:
+    """The header at the beginning of hex bytes. Raises Lie where it has another hash than it was asked for by."""
+    found = parse_header(bytes.fromhex(value))
+    if found.hash != block_hash:
+        raise Lie(
+            "header_hash",
+            f"the header given for block {block_hash} has the hash {found.hash}",
+            {
+                "asked": f"{asked} {block_hash}",
+                "answered": value,
+                "refuted": f"the double SHA-256 of the first {HEADER_BYTES} bytes is {found.hash}",
+            },
+        )
+    return found
 
 
 def merkle_root(txids: Sequence[bytes]) -> bytes:

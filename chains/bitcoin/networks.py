@@ -9,7 +9,9 @@ from dataclasses import dataclass
 class Network:
     """``p2pkh`` and ``p2sh`` are version bytes of base58 addresses, ``hrp`` the prefix of bech32 ones (BIP-173).
 
-    ``core`` is what a node's getblockchaininfo calls the network; ``spoken`` is how people say it.
+    ``core`` is what a node's getblockchaininfo calls the network; ``spoken`` is how people say it. ``limit``
+    is the easiest target that a block may have; ``retargets``: whether difficulty follows the parent block;
+    ``eases``: whether a block more than 20 minutes after its parent may have the easiest target (BIP-94).
     """
 
     name: str
@@ -20,6 +22,9 @@ class Network:
     p2sh: int
     genesis: str
     xpub: bytes
+    limit: int
+    retargets: bool = True
+    eases: bool = False
 
     @property
     def caip2(self) -> str:
@@ -29,6 +34,8 @@ class Network:
 
 _XPUB = bytes.fromhex("0488b21e")
 _TPUB = bytes.fromhex("043587cf")
+#: powLimit of Bitcoin Core's src/kernel/chainparams.cpp.
+_LIMIT = (1 << 224) - 1
 
 NETWORKS = {
     network.name: network
@@ -42,6 +49,7 @@ NETWORKS = {
             0x05,
             "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f",
             _XPUB,
+            _LIMIT,
         ),
         Network(
             "testnet4",
@@ -52,6 +60,8 @@ NETWORKS = {
             0xC4,
             "00000000da84f2bafbbc53dee25a72ae507ff4914b867c565be350b0da8bf043",
             _TPUB,
+            _LIMIT,
+            eases=True,
         ),
         Network(
             "signet",
@@ -62,6 +72,7 @@ NETWORKS = {
             0xC4,
             "00000008819873e925422c1ff0f99f7cc9bbb232af63a077a480a3633bee1ef6",
             _TPUB,
+            0x377AE << 216,
         ),
         Network(
             "regtest",
@@ -72,6 +83,8 @@ NETWORKS = {
             0xC4,
             "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206",
             _TPUB,
+            (1 << 255) - 1,
+            retargets=False,
         ),
     )
 }

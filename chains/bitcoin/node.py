@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chains.bitcoin.blocks import Header, parse_header
-from chains.bitcoin.walker import HEADER_BYTES
+from chains.bitcoin.blocks import Header, header_with_hash
 from chains.core.errors import BadAnswer, ChainError, HistoryUnavailable, NodeError, Reorganised, Unreachable
+from chains.core.quorum import Link
 from chains.core.rpc import Calls
 from chains.core.values import BlockRef, Heads
 
@@ -21,8 +21,6 @@ RPC_IN_WARMUP = -28
 #: JSON-RPC 2.0: what a node of another kind of chain answers.
 RPC_METHOD_NOT_FOUND = -32601
 
-#: How often the head may move away while the final block is looked up.
-HEAD_MOVES_MOST = 5
 #: Blocks whose times a median spans (BIP-113).
 MEDIAN_SPAN = 11
 
@@ -43,7 +41,8 @@ def translate(error: NodeError) -> ChainError:
     return error
 
 
-def _block_hash(value: object) -> str:
+def block_hash_of(value: object) -> str:
+    """A block hash as nodes write it. Raises BadAnswer for anything else."""
     if not isinstance(value, str) or len(value) != 64 or bytes.fromhex(value).hex() != value:
         raise BadAnswer(f"a block hash is 64 lower-case hex digits, not {value!r}")
     return value
@@ -52,7 +51,7 @@ def _block_hash(value: object) -> str:
 async def hash_at(calls: Calls, height: int) -> str | None:
     """The hash of the block at a height on the node's own chain; None above its head."""
     try:
-        return await calls.call("getblockhash", [height], check=_block_hash)
+        return await calls.call("getblockhash", [height], check=block_hash_of)
     except NodeError as error:
         if error.code == RPC_INVALID_PARAMETER and height >= 0:
             return None
@@ -63,7 +62,7 @@ async def hashes_at(calls: Calls, heights: Sequence[int]) -> list[str | None]:
     """The hashes at several heights in one exchange; None above the node's head."""
 
     def check(found: list[object]) -> list[str | None]:
-        return [None if _above_head(each) else _block_hash(each) for each in found]
+        return [None if _above_head(each) else block_hash_of(each) for each in found]
 
     return await calls.batch([("getblockhash", [each]) for each in heights], check=check, keep_errors=True)
 
@@ -75,16 +74,25 @@ def _above_head(answer: object) -> bool:
 
 
 async def raw_header(calls: Calls, block_hash: str) -> Header:
-    """The header with this hash, which is computed from its bytes."""
+    """The header with this hash, which is computed from its bytes. Raises Lie where it has another."""
+    return await calls.call(
+        "getblockheader", [block_hash, False], check=lambda value: header_with_hash(value, block_hash)
+    )
 
-    def check(value: str) -> Header:
-        raw = bytes.fromhex(value)
-        found = parse_header(raw)
-        if len(raw) != HEADER_BYTES or found.hash != block_hash:
-            raise BadAnswer(f"the header of {block_hash} has the hash {found.hash}")
-        return found
 
-    return await calls.call("getblockheader", [block_hash, False], check=check)
+async def raw_headers(calls: Calls, heights: Sequence[int]) -> list[Header]:
+    """The headers at several heights of the node's own chain, hashes computed from their bytes."""
+
+    def check_hashes(found: list[object]) -> list[str]:
+        if any(_above_head(each) for each in found):
+            raise HistoryUnavailable(f"the node has no block at height {heights[-1]} yet")
+        return [block_hash_of(each) for each in found]
+
+    hashes = await calls.batch([("getblockhash", [each]) for each in heights], check=check_hashes, keep_errors=True)
+    return await calls.batch(
+        [("getblockheader", [each, False]) for each in hashes],
+        check=lambda raws: [header_with_hash(raw, each) for raw, each in zip(raws, hashes, strict=True)],
+    )
 
 
 async def header(calls: Calls, chain: str, block_hash: str, height: int) -> BlockRef:
@@ -126,24 +134,42 @@ async def check_canonical(calls: Calls, ref: BlockRef) -> None:
         raise Reorganised(f"block {ref.height} {ref.hash} of {ref.chain} has left the chain")
 
 
-async def heads(calls: Calls, chain: str, finality: int, known: Heads | None) -> Heads:
-    """The node's head, and the newest block with ``finality`` confirmations, the block itself counted.
+async def link(calls: Calls, after: BlockRef) -> Link:
+    """What the node has at the height of ``after`` and above, in one exchange where its chain is that long.
 
-    A chain shorter than that is final up to its genesis block, which nothing can undo. ``known`` is
-    returned where the head is still the same.
+    A node whose chain is shorter must know the block to say that it left it: one that is merely behind
+    raises UnknownBlock.
     """
-    for _ in range(HEAD_MOVES_MOST):
-        best = await calls.call("getbestblockhash", check=_block_hash)
-        if known is not None and known.seen.hash == best:
-            return known
-        height = await _height(calls, best)
-        seen = await header(calls, chain, best, height)
-        final_height = max(0, height - finality + 1)
-        final = seen if final_height == height else await header_at(calls, chain, final_height)
-        # The same head before and after: the final block was looked up on the chain of that head.
-        if await calls.call("getbestblockhash", check=_block_hash) == best:
-            return Heads(seen, final)
-    raise Unreachable(f"the head moved {HEAD_MOVES_MOST} times while it was read")
+    here, above = await hashes_at(calls, [after.height, after.height + 1])
+    if here is not None:
+        return Link(here, above)
+    if await is_canonical(calls, after):
+        raise Unreachable(f"block {after.height} changed while it was looked up")
+    return Link("", None)
+
+
+async def tip(calls: Calls, known: BlockRef | None) -> tuple[int, str]:
+    """Height and hash of the node's head; one call where it still is ``known``."""
+    best = await calls.call("getbestblockhash", check=block_hash_of)
+    if known is not None and known.hash == best:
+        return known.height, best
+    return await _height(calls, best), best
+
+
+async def heads(calls: Calls, chain: str, height: int, finality: int) -> Heads:
+    """The node's block at ``height`` as the head, and the one with ``finality`` confirmations, the head counted.
+
+    A chain shorter than that is final up to its genesis block, which nothing can undo.
+    """
+    heights = [height, max(0, height - finality + 1)]
+    headers = await raw_headers(calls, heights)
+    # The head still in its place: the final block was looked up on the chain of that head.
+    if await hash_at(calls, height) != headers[0].hash:
+        raise Unreachable(f"block {height} changed while it was read")
+    seen, final = (
+        BlockRef(chain, at, each.hash, each.parent, each.time) for at, each in zip(heights, headers, strict=True)
+    )
+    return Heads(seen, final)
 
 
 async def _height(calls: Calls, block_hash: str) -> int:
@@ -168,7 +194,7 @@ async def last_block_before(calls: Calls, chain: str, time: int, final: BlockRef
     low, high = 0, final.height
     while low < high:
         middle = (low + high) // 2
-        if await _median_time(calls, chain, middle) >= time:
+        if await _median_time(calls, middle) >= time:
             high = middle
         else:
             low = middle + 1
@@ -179,17 +205,7 @@ async def last_block_before(calls: Calls, chain: str, time: int, final: BlockRef
     raise HistoryUnavailable(f"{chain} has no block at or before time {time}")
 
 
-async def _median_time(calls: Calls, chain: str, height: int) -> int:
+async def _median_time(calls: Calls, height: int) -> int:
     """Median time past of the block at a height, from the headers themselves."""
-    heights = range(max(0, height - MEDIAN_SPAN + 1), height + 1)
-    hashes = await calls.batch(
-        [("getblockhash", [each]) for each in heights], check=lambda found: [_block_hash(h) for h in found]
-    )
-
-    def check(raws: list[str]) -> int:
-        headers = [parse_header(bytes.fromhex(raw)) for raw in raws]
-        if [each.hash for each in headers] != hashes:
-            raise BadAnswer(f"headers up to height {height} of {chain} have other hashes than asked for")
-        return sorted(each.time for each in headers)[len(headers) // 2]
-
-    return await calls.batch([("getblockheader", [each, False]) for each in hashes], check=check)
+    headers = await raw_headers(calls, range(max(0, height - MEDIAN_SPAN + 1), height + 1))
+    return sorted(each.time for each in headers)[len(headers) // 2]

@@ -18,6 +18,7 @@ from chains.bitcoin.blocks import Header, merkle_root
 from chains.bitcoin.node import RPC_INVALID_PARAMETER, check_canonical, hash_at, raw_header
 from chains.bitcoin.transactions import SATOSHIS_MOST
 from chains.core.errors import BadAnswer, ChainError, HistoryUnavailable, NodeError, Reorganised, Unreachable
+from chains.core.quorum import Lie
 from chains.core.rpc import Calls
 from chains.core.values import BlockRef, Coin
 
@@ -41,13 +42,30 @@ NO_PREVOUTS = (
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """A coin, and the height of the block that created it, as the node says (-1 where it does not)."""
+
+    coin: Coin
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Scan:
     """Unspent coins by id of the scripts of one scan (hex -> locator) after the block ``tip``."""
 
     height: int
     tip: str
     scripts: Mapping[str, str]
-    coins: Mapping[str, Coin]
+    coins: Mapping[str, Found]
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What one transaction did to given scripts: ids of the coins it created, and the coins it spent."""
+
+    txid: str
+    created: tuple[str, ...]
+    spent: tuple[Found, ...]
 
 
 class _Moved(Exception):
@@ -56,11 +74,11 @@ class _Moved(Exception):
 
 async def coins_after(
     calls: Calls, scripts: Mapping[str, str], at: BlockRef, asset: str, *, undo_most: int = UNDO_MOST
-) -> tuple[Coin, ...]:
+) -> tuple[Found, ...]:
     """The unspent coins of ``scripts`` (hex -> locator) after block ``at``, ordered by id, from one node.
 
     Raises Reorganised where ``at`` is not on the node's chain, HistoryUnavailable where the node
-    cannot go back that far.
+    has not come as far or cannot go back that far, Lie where its scan contradicts its own blocks.
     """
     if not scripts or at.height == 0:
         # The genesis block's only output can never be spent and is in no UTXO set.
@@ -118,23 +136,29 @@ def _scanned(value: dict[str, Any], scripts: Mapping[str, str], asset: str) -> _
     height, tip = value["height"], value["bestblock"]
     if type(height) is not int or not isinstance(tip, str):
         raise BadAnswer(f"the scan is as of block {tip!r} at height {height!r}")
-    coins: dict[str, Coin] = {}
+    coins: dict[str, Found] = {}
     for entry in value["unspents"]:
         coin = _coin(entry["txid"], entry["vout"], scripts[entry["scriptPubKey"]], entry["amount"], asset)
-        coins[coin.id] = coin
-    total = sum(coin.units for coin in coins.values())
+        coins[coin.id] = Found(coin, _height_of(entry))
+    total = sum(each.coin.units for each in coins.values())
     if satoshis(value["total_amount"]) != total:
         raise BadAnswer(f"the scan lists {total} satoshis but gives {value['total_amount']} BTC as their sum")
-    return _Scan(height, tip, scripts, {each.id: each for each in coins.values() if each.units})
+    return _Scan(height, tip, scripts, {name: each for name, each in coins.items() if each.coin.units})
 
 
-async def _undone(calls: Calls, scans: Sequence[_Scan], at: BlockRef, asset: str) -> dict[str, Coin]:
+async def _undone(calls: Calls, scans: Sequence[_Scan], at: BlockRef, asset: str) -> dict[str, Found]:
     """The coins of all scans after block ``at``: from the highest tip down, each scan joins at its own."""
+    lowest = min(scans, key=lambda scan: scan.height)
+    if lowest.height < at.height:
+        await check_canonical(calls, at)
+        raise HistoryUnavailable(
+            f"the scan is as of block {lowest.height}, below the block {at.height} asked for: the node lags behind"
+        )
     top = max(scans, key=lambda scan: scan.height)
     height, block = top.height, await raw_header(calls, top.tip)
     waiting = dict(enumerate(scans))
     scripts: dict[str, str] = {}
-    coins: dict[str, Coin] = {}
+    coins: dict[str, Found] = {}
     while height >= at.height:
         for number in [number for number, scan in waiting.items() if scan.tip == block.hash]:
             scan = waiting.pop(number)
@@ -149,43 +173,61 @@ async def _undone(calls: Calls, scans: Sequence[_Scan], at: BlockRef, asset: str
     return coins
 
 
-async def _undo(calls: Calls, block: Header, scripts: Mapping[str, str], coins: dict[str, Coin], asset: str) -> None:
+async def _undo(calls: Calls, block: Header, scripts: Mapping[str, str], coins: dict[str, Found], asset: str) -> None:
     """Takes one block out of ``coins``."""
-    effects = await calls.call("getblock", [block.hash, 3], check=lambda value: _effects(value, block, scripts, asset))
-    for created, spent in reversed(effects):
-        for each in created:
+    for effect in reversed(await effects(calls, block, scripts, asset)):
+        for each in effect.created:
             if coins.pop(each, None) is None:
-                raise BadAnswer(f"{each} was created in block {block.hash} but is in neither the scan nor spent later")
-        for coin in spent:
-            if coin.id in coins:
-                raise BadAnswer(f"{coin.id} is unspent in the scan but spent in block {block.hash}")
-            coins[coin.id] = coin
+                raise _contradiction(block, each, "created in this block but neither in the scan nor spent later")
+        for found in effect.spent:
+            if found.coin.id in coins:
+                raise _contradiction(block, found.coin.id, "spent in this block but unspent in the scan")
+            coins[found.coin.id] = found
 
 
-def _effects(
-    value: dict[str, Any], block: Header, scripts: Mapping[str, str], asset: str
-) -> list[tuple[list[str], list[Coin]]]:
-    """For each transaction of a block with prevouts: ids of our coins it created, and our coins it spent."""
+def _contradiction(block: Header, coin: str, why: str) -> Lie:
+    return Lie(
+        "coins",
+        f"the node's scan contradicts its block {block.hash}: {coin} is {why}",
+        {"asked": f"scantxoutset; getblock {block.hash} 3", "coin": coin, "refuted": why},
+    )
+
+
+async def effects(calls: Calls, block: Header, scripts: Mapping[str, str], asset: str) -> list[Effect]:
+    """What each transaction of a block did to ``scripts``, in block order; its txids are those of the header."""
+    return await calls.call("getblock", [block.hash, 3], check=lambda value: _effects(value, block, scripts, asset))
+
+
+def _effects(value: dict[str, Any], block: Header, scripts: Mapping[str, str], asset: str) -> list[Effect]:
     if merkle_root([bytes.fromhex(each["txid"])[::-1] for each in value["tx"]]) != block.root:
         raise BadAnswer(f"the transactions listed are not those of block {block.hash}")
-    effects = []
+    found = []
     for transaction in value["tx"]:
-        created = [
+        created = tuple(
             f"{transaction['txid']}:{output['n']}"
             for output in transaction["vout"]
             if output["scriptPubKey"]["hex"] in scripts and output["value"]
-        ]
+        )
         spent = []
         for entry in transaction["vin"]:
             if "coinbase" in entry:
                 continue
             if "prevout" not in entry:
                 raise HistoryUnavailable(NO_PREVOUTS)
-            locator = scripts.get(entry["prevout"]["scriptPubKey"]["hex"])
-            if locator is not None and entry["prevout"]["value"]:
-                spent.append(_coin(entry["txid"], entry["vout"], locator, entry["prevout"]["value"], asset))
-        effects.append((created, spent))
-    return effects
+            prevout = entry["prevout"]
+            locator = scripts.get(prevout["scriptPubKey"]["hex"])
+            if locator is not None and prevout["value"]:
+                coin = _coin(entry["txid"], entry["vout"], locator, prevout["value"], asset)
+                spent.append(Found(coin, _height_of(prevout)))
+        found.append(Effect(transaction["txid"], created, tuple(spent)))
+    return found
+
+
+def _height_of(entry: dict[str, Any]) -> int:
+    height = entry.get("height", -1)
+    if type(height) is not int:
+        raise BadAnswer(f"a coin was created at height {height!r}")
+    return height
 
 
 def _coin(txid: object, number: object, locator: str, amount: object, asset: str) -> Coin:

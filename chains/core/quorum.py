@@ -32,7 +32,7 @@ R = TypeVar("R")
 
 #: Once a quorum has answered, how long the slower endpoints may still change what is made of it.
 GRACE_SECONDS = 2.0
-#: Witnesses are remembered so that each is told once; the oldest are forgotten.
+#: Witnesses and lies are remembered so that each is told once; the oldest are forgotten.
 TOLD_MOST = 1_000
 #: The longest part of a lying answer that is kept as evidence.
 EVIDENCE_CHARACTERS = 4_000
@@ -198,7 +198,7 @@ class Panel:
     """The endpoints of one chain, ``quorum`` of which must agree.
 
     What an endpoint answers for is whatever ``ask`` makes of its ``Calls``. A ``Lie`` out of ``ask`` becomes
-    a Fault, and its endpoint is quarantined.
+    a Fault, and its endpoint is quarantined (see ``caught``).
     """
 
     def __init__(self, chain: str, rpc: Rpc, quorum: int) -> None:
@@ -207,6 +207,8 @@ class Panel:
         self.quorum = quorum
         self.candidates = Candidates()
         self._faults: list[Fault] = []
+        self._told: dict[tuple[str, str, str], None] = {}
+        self._kinds: dict[str, str] = {}
         self._preferred = ""
 
     @property
@@ -216,9 +218,37 @@ class Panel:
         return tuple(name for name in self.rpc.names if name not in out)
 
     def condemn(self, endpoint: str, lie: Lie) -> None:
-        """Record a proven lie; its endpoint is asked nothing more."""
-        self._faults.append(Fault(self.chain, endpoint, lie.kind, str(lie), lie.evidence))
-        self.rpc.quarantine(endpoint, f"{lie.kind}: {lie}")
+        """Record a proven lie; its endpoint is asked nothing more. One that was condemned before stays so."""
+        if endpoint not in self.rpc.quarantined:
+            self._record(endpoint, lie)
+            self._kinds[endpoint] = lie.kind
+            self.rpc.quarantine(endpoint, f"{lie.kind}: {lie}")
+
+    def caught(self, endpoint: str, lie: Lie) -> None:
+        """Condemn an endpoint for a lie that failed its read; the last one left, where one is enough, only record.
+
+        Nothing else can be asked then, and nothing else vouches for what it says: when it tells the
+        truth again the reading goes on.
+        """
+        if self.quorum == 1 and self.asked == (endpoint,):
+            self._record(endpoint, lie)
+        else:
+            self.condemn(endpoint, lie)
+
+    def _record(self, endpoint: str, lie: Lie) -> None:
+        """Each lie is a fault once, however often it is told."""
+        told = (endpoint, lie.kind, str(lie))
+        if told not in self._told:
+            self._faults.append(Fault(self.chain, endpoint, lie.kind, str(lie), lie.evidence))
+        self._told[told] = None
+        if len(self._told) > TOLD_MOST:
+            del self._told[next(iter(self._told))]
+
+    def release(self, endpoint: str, kind: str) -> None:
+        """Ask an endpoint again that was condemned for this kind of lie: one that time can put right."""
+        if self._kinds.get(endpoint) == kind:
+            del self._kinds[endpoint]
+            self.rpc.release(endpoint)
 
     def faults(self) -> tuple[Fault, ...]:
         """The faults found since the last call."""
@@ -316,7 +346,7 @@ class Panel:
                 answer = await ask(self.rpc.on(name))
             except (Unreachable, BadAnswer, NodeError) as error:
                 if isinstance(error, Lie):
-                    self.condemn(name, error)
+                    self.caught(name, error)
                 failures.append(error)
                 continue
             self._preferred = name
@@ -331,7 +361,7 @@ class Panel:
         answers: dict[str, T | ChainError] = {}
         for name, error in errors.items():
             if isinstance(error, Lie):
-                self.condemn(name, error)
+                self.caught(name, error)
             if error is None:
                 answers[name] = tasks[name].result()
             elif isinstance(error, ChainError):

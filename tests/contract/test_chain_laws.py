@@ -29,6 +29,12 @@ async def follow(chain: Chain, watch: Watch, after: BlockRef) -> list[Block]:
     return blocks
 
 
+async def units(chain: Chain, accounts: Sequence[Account], at: BlockRef) -> dict[Account, int]:
+    answer = await chain.holdings(accounts, at)
+    # A chain package that does not answer with Holdings yet gives the units themselves.
+    return dict(getattr(answer, "units", answer))
+
+
 async def test_opening_and_movements_give_the_holdings_of_every_later_block(
     chain: Chain, case: ChainCase, hand: Hand
 ) -> None:
@@ -49,7 +55,7 @@ async def test_opening_and_movements_give_the_holdings_of_every_later_block(
         for transaction in block.transactions:
             for movement in transaction.movements:
                 held[movement.account] += movement.delta
-        assert await chain.holdings(accounts_of(chain, [one, two, never]), block.ref) == held
+        assert await units(chain, accounts_of(chain, [one, two, never]), block.ref) == held
     assert held[Account(chain.name, one, case.native)] < MANY - MANY // 4
     assert MANY < held[Account(chain.name, two, case.native)] < 2 * MANY
 
@@ -146,7 +152,7 @@ async def test_a_block_that_was_reorganised_away_is_told_from_the_new_one(chain:
 async def test_an_account_that_was_never_used_holds_an_explicit_zero(chain: Chain, hand: Hand) -> None:
     accounts = accounts_of(chain, [await hand.account()])
     at = (await chain.heads()).seen
-    assert await chain.holdings(accounts, at) == dict.fromkeys(accounts, 0)
+    assert await units(chain, accounts, at) == dict.fromkeys(accounts, 0)
     assert dict((await chain.open_at([accounts[0].locator], at)).holdings) == dict.fromkeys(accounts, 0)
 
 

@@ -66,7 +66,7 @@ def transactions(blocks: list[Block]) -> list[Transaction]:
 
 async def held(chain: Chain, locators: list[str], at: BlockRef) -> dict[str, int]:
     found = await chain.holdings([Account("bitcoin", locator, "BTC") for locator in locators], at)
-    return {account.locator: units for account, units in found.items()}
+    return {account.locator: units for account, units in found.units.items()}
 
 
 def fee_of(node: Bitcoind, txid: str) -> int:
