@@ -14,7 +14,7 @@ from monitor.ledger.encode import Json, block_to_json
 from monitor.ledger.journal import Record
 from monitor.ledger.state import chunks
 from monitor.ledger.store import Advance, Commit
-from monitor.model import Attribution, Case, CaseState, Judgement, Sighting, rfc3339, utc
+from monitor.model import Attribution, Case, CaseState, Direction, Judgement, Sighting, rfc3339, utc
 from monitor.step.messages import case_messages, case_records
 from monitor.step.observations import Added, AssetsOpened, BlockSeen, Configured, Opened, Rewound, Witnessed
 from monitor.step.setup import HEARTBEAT_LATE, Setup
@@ -134,7 +134,8 @@ def _judged(
         {flow.destination for _, flows, _ in split for flow in flows if flow.direction == "out" and flow.destination},
         {item.txid for item in block.transactions if item.signers},
     )
-    judgements = attribute.explain(split, owners, approvals, setup.rules)
+    sizes = reader.batch_sizes(connection, {item.batch for item in approvals if item.batch is not None})
+    judgements = attribute.explain(split, owners, approvals, setup.rules, sizes)
     existing = reader.cases_by_id(connection, detect.subject_ids(judgements, chain, setup.natives[chain]))
     losing = any(flow.direction == "out" for _, flows, _ in split for flow in flows)
     scene = _scene(connection, setup, block, existing, noticed, now, losing=losing)
@@ -205,7 +206,8 @@ def _block_record(ref: BlockRef, judgements: Sequence[Judgement], unseen: tuple[
 
 def _transaction(ordinal: int, judgement: Judgement) -> Json:
     transaction = judgement.transaction
-    return {
+    names = attribute.names_of(transaction, judgement.owners)
+    body: Json = {
         "txid": transaction.txid,
         "ordinal": ordinal,
         "kind": transaction.kind.value,
@@ -219,6 +221,14 @@ def _transaction(ordinal: int, judgement: Judgement) -> Json:
         ],
         "flows": [_flow(a) for a in judgement.attributions],
     }
+    if names.safe_tx_hashes:
+        body["safe_tx_hash"] = " ".join(sorted(names.safe_tx_hashes))
+    if any(a.flow.direction is Direction.OUT for a in judgement.attributions):
+        body["outputs_hash"] = names.outputs_hash
+    batches = {a.flow.sink: list(a.batch) for a in judgement.attributions if a.batch}
+    if batches:
+        body["batches"] = [[sink, ids] for sink, ids in batches.items()]
+    return body
 
 
 def _flow(a: Attribution) -> Json:
@@ -254,13 +264,14 @@ def rewound(
     retired = [name for name, w in reader.watched(connection, chain).items() if w.opened_height > to.height]
     affected = reader.cases_of_transactions(connection, chain, {row.txid for row in flows if row.txid})
     changed = detect.reorged_out(affected, now, to)
+    places = {f"{chain}/{row.txid}/{row.sink}" for row in flows if row.approval}
     body: Json = {
         "to": block_to_json(to),
         "from": block_to_json(cursor.at),
         "reversals": [
             [row.txid, row.locator, row.asset, row.wallet, str(-row.delta), row.coin] for row in reversed(movements)
         ],
-        "approvals": sorted({row.approval for row in flows if row.approval}),
+        "approvals": reader.approvals_used_by(connection, places),
         "steps": [[locator, -count] for locator, count in reader.steps_above(connection, chain, to.height)],
     }
     records = [Record("rewound", body)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from chains.core.values import Account, Block, BlockRef, Fault, Holdings, Opening, Witness
-from monitor.model import Approval, Cancellation, Liability
+from monitor.model import Approval, BadSignature, Cancellation, Liability
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +127,17 @@ class ReorgTooDeep:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalsRead:
-    """Lines read from an approvals source, in order. ``position``: where the source is to be read on (None: POST)."""
+    """Lines read from an approvals source, in order. ``position``: where the source is to be read on (None: POST).
+
+    ``bad_signatures`` are not among ``malformed``, and are counted with them.
+    """
 
     source: str
     records: tuple[Approval | Cancellation, ...]
     malformed: tuple[str, ...]
     heartbeat: datetime | None
     position: str | None
+    bad_signatures: tuple[BadSignature, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
