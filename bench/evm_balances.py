@@ -65,7 +65,7 @@ async def _ours(node: Anvil, folder: Path, expected: dict[str, int]) -> tuple[Bl
         seconds = []
         for _ in range(REPEATS):
             began = time.perf_counter()
-            held = await chain.holdings(accounts, at)
+            held = (await chain.holdings(accounts, at)).units
             seconds.append(time.perf_counter() - began)
             assert {account.locator: units for account, units in held.items()} == expected
     finally:

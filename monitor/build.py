@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from fractions import Fraction
-from typing import Any
 
 from chains.core.chain import Chain
 from chains.core.registry import open_kind
@@ -28,7 +27,6 @@ from monitor.publish.deliver import Receiver, receivers
 from monitor.step import Outcome
 from monitor.step.setup import SKEW, Setup
 from monitor.step.writer import Writer, utc_now
-from monitor.transition import Transition
 from monitor.watchlist import WatchList
 
 
@@ -124,7 +122,9 @@ async def opened(config: Config) -> AsyncIterator[Monitor]:
             reload=lambda name: followers[name].reload(),
             prove_every=config.schedule.prove,
         )
-        watchlist = WatchList(config, setup, writer, health, locators, lambda name, new: followers[name].grow(new))
+        watchlist = WatchList(
+            config, setup, ledger, writer, health, locators, lambda name, new: followers[name].grow(new)
+        )
         yield Monitor(config, ledger, health, setup, writer, chains, followers, inbox, cycles, watchlist, told)
 
 
@@ -134,18 +134,23 @@ def _connect(config: Config, name: str, health: Health) -> Chain:
     def observe(endpoint: str, outcome: str, seconds: float) -> None:
         health.observe_rpc(name, endpoint, outcome, seconds)
 
-    chain: Any = Transition(open_kind(settings.kind).connect(name, settings, config.decimals, config.base, observe))
-    return chain  # type: ignore[no-any-return]
+    return open_kind(settings.kind).connect(name, settings, config.decimals, config.base, observe)
 
 
 def _locators(config: Config, ledger: Ledger) -> dict[str, dict[str, str]]:
-    """What is watched: the configuration's locators, and those that were added to wallets it still has."""
+    """What is watched: the configuration's locators, those that were added, and those that queries gave before.
+
+    Of the wallets that the configuration still has. The first look at a query drops what it no longer gives.
+    """
     found: dict[str, dict[str, str]] = {}
     with ledger.read() as connection:
         for chain, locators in config.locators.items():
-            added = reader.added(connection, chain)
-            kept = {locator: name for locator, name in added.items() if name in config.wallet_settings}
-            found[chain] = {**kept, **locators}
+            here = {name: wallet for name, wallet in config.wallet_settings.items() if wallet.chain == chain}
+            asked = {name for name, wallet in here.items() if wallet.addresses_sql is not None}
+            followed = reader.watched(connection, chain).items() if asked else ()
+            given = {locator: item.wallet for locator, item in followed if item.wallet in asked}
+            added = {locator: name for locator, name in reader.added(connection, chain).items() if name in here}
+            found[chain] = {**given, **added, **locators}
     return found
 
 

@@ -88,13 +88,6 @@ def refused(config: Config) -> list[str]:
     lines = []
     if config.web.config_file is not None:
         lines.append("web.config_file: TLS and authentication are not served by this version: listen on loopback")
-    books = config.books
-    for name in ("liabilities", "approvals", "prices"):
-        book = getattr(books, name)
-        if book is not None and book.sql is not None:
-            lines.append(f"books.{name}.sql is not read by this version: write file")
-    if books.approvals is not None and books.approvals.keys_file is not None:
-        lines.append("books.approvals.keys_file: signatures are not checked by this version: remove it")
     return lines
 
 

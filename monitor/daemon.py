@@ -70,6 +70,7 @@ async def run(config: Config, *, ready: Callable[[str], None] | None = None) -> 
 async def serve(monitor: Monitor, stop: asyncio.Event, ready: Callable[[str], None] | None = None) -> None:
     """Run an opened monitor until ``stop`` is set; then end every task and return."""
     await _identify(monitor)
+    await monitor.watchlist.begin()
     async with AsyncExitStack() as stack:
         config, scope = monitor.config, scope_of(monitor.config)
         snapshots = Snapshots(monitor.ledger, monitor.health, scope)
@@ -108,7 +109,7 @@ async def once(config: Config) -> tuple[dict[str, Any], int]:
     async with opened(config) as monitor:
         await _identify(monitor)
         await monitor.inbox.read_all()
-        await monitor.watchlist.read_sources()
+        await monitor.watchlist.begin()
         for follower in monitor.followers.values():
             await follower.catch_up()
         await monitor.inbox.tick()
@@ -175,6 +176,8 @@ def _scheduler(monitor: Monitor) -> AsyncIOScheduler:
         **common,
     )
     scheduler.add_job(_every_second(monitor), "interval", seconds=_TICK_SECONDS, id="tick", **common)
+    # Beside the tick: a database of addresses that hangs must not hold up what falls due.
+    scheduler.add_job(monitor.watchlist.read_sources, "interval", seconds=_TICK_SECONDS, id="addresses", **common)
     scheduler.add_listener(_report, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
     return scheduler
 
@@ -182,7 +185,6 @@ def _scheduler(monitor: Monitor) -> AsyncIOScheduler:
 def _every_second(monitor: Monitor) -> Callable[[], Awaitable[None]]:
     async def tick() -> None:
         await monitor.inbox.read_all()
-        await monitor.watchlist.read_sources()
         await monitor.inbox.tick()
 
     return tick

@@ -141,8 +141,11 @@ class Follower:
         if self._reload:
             await self._load()
             self._reload = False
-        if self._new:
+        try:
             await self._open_grown()
+        except ChainError as error:
+            # The block of the cursor has left the chain, or its state is gone: following comes first.
+            log.warning("cannot open here", extra={"chain": self.chain.name, "error": describe(error)})
         while not await self._burst():
             heads = await self.chain.heads()
             self._note(heads)
@@ -151,6 +154,7 @@ class Follower:
         if self._final_height > self._stored_final:
             await self.writer.take(FinalSeen(self.chain.name, self._final_height))
             self._stored_final = self._final_height
+        await self._open_grown()
 
     async def _burst(self) -> bool:
         """Up to ``_BURST`` blocks; True when the head is reached."""
@@ -198,6 +202,8 @@ class Follower:
 
     async def _open_grown(self) -> None:
         """Open what was added since the last block, and watch it from the next one on."""
+        if not self._new:
+            return
         cursor, watch = self._position()
         locators, self._new = list(dict.fromkeys(self._new)), []
         try:
@@ -315,6 +321,7 @@ class Follower:
             cursor, watched, carried, coins = await asyncio.to_thread(self._stored)
         self._cursor = cursor
         self._watch = await asyncio.to_thread(self.chain.watch, watched, coins)
+        self._new = [locator for locator in self._new if locator not in watched]
 
     def _stored(self) -> tuple[BlockRef, dict[str, reader.Watched], dict[str, int], list[Coin]]:
         name = self.chain.name

@@ -6,18 +6,34 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from monitor.books import ApprovalError, Bookmark, BooksError, Heartbeat, parse_approval, read_liabilities, read_prices
+from monitor.books import (
+    ApprovalError,
+    Bookmark,
+    BooksError,
+    Cursor,
+    Database,
+    Heartbeat,
+    Keys,
+    Malformed,
+    Queried,
+    SignatureError,
+    SqlApprovals,
+    parse_approval,
+    read_keys,
+    read_liabilities,
+    read_prices,
+)
 from monitor.books import read_new as read_approvals_file
 from monitor.config.resolved import Config
 from monitor.health import Health
 from monitor.ledger import reader
 from monitor.ledger.encode import canonical, moment, parse
 from monitor.ledger.store import Ledger
-from monitor.model import Case, Liability, Price, rfc3339
+from monitor.model import Approval, Cancellation, Case, Liability, Price, rfc3339
 from monitor.step.approvals import SOURCE
 from monitor.step.observations import Acted, ApprovalsRead, Due, TableRead
 from monitor.step.setup import Setup
@@ -26,7 +42,9 @@ from monitor.step.writer import Writer, utc_now
 log = logging.getLogger(__name__)
 
 _Line = TypeVar("_Line", Liability, Price)
-_Reader = Callable[[Path, Mapping[str, int], datetime], tuple[_Line, ...]]
+_Reader = Callable[[Path | Queried, Mapping[str, int], datetime], tuple[_Line, ...]]
+#: how often a table in a database is asked for; a file is looked at for changes all the time
+_TABLE_EVERY = timedelta(seconds=60)
 
 Answer = Literal["created", "repeated", "conflict", "malformed", "no_source"]
 
@@ -42,11 +60,15 @@ class Submission:
 
 @dataclass(slots=True)
 class Declarations:
-    """The last good liabilities, or why there are none; ``stamps``: which state of each file was read last."""
+    """The last good liabilities, or why there are none.
+
+    ``stamps``: which state of each file was read last; ``asked``: when each query was asked last.
+    """
 
     liabilities: tuple[Liability, ...] | None = None
     reason: str = "no liabilities are configured"
     stamps: dict[str, tuple[int, int]] = field(default_factory=dict)
+    asked: dict[str, datetime] = field(default_factory=dict)
 
 
 class Inbox:
@@ -68,6 +90,9 @@ class Inbox:
         self._health = health
         self._clock = clock
         self._reading = asyncio.Lock()
+        book = config.books.approvals
+        self._beaten: datetime | None = None
+        self._sql = None if book is None or book.sql is None else SqlApprovals(config, book.sql)
         self.declared = Declarations()
         self.restore()
 
@@ -80,55 +105,113 @@ class Inbox:
             self._health.success("books", "", self._clock())
 
     async def read_approvals(self) -> None:
-        """Read the approvals file to its end. An unreadable file is shown, and approves nothing."""
+        """Read the approvals, a file or a query, to their end. What cannot be read is shown, and approves nothing."""
         book = self._config.books.approvals
-        if book is None or book.file is None:
+        if book is None or (book.file is None and self._sql is None):
             return
-        path = self._config.path(book.file)
         async with self._reading:
             try:
-                while await self._read_chunk(path):
-                    pass
+                keys = await asyncio.to_thread(self._keys)
+                if self._sql is not None:
+                    await self._read_rows(self._sql, keys)
+                elif book.file is not None:
+                    path = self._config.path(book.file)
+                    while await self._read_chunk(path, keys):
+                        pass
             except BooksError as error:
                 self._health.problem("books", SOURCE, str(error))
                 return
         self._health.solved("books", SOURCE)
 
-    async def _read_chunk(self, path: Path) -> bool:
-        bookmark = await asyncio.to_thread(self._bookmark)
-        read = await asyncio.to_thread(read_approvals_file, path, bookmark, self._config, self._clock())
-        if read.restarted:
-            log.warning("approvals file was rewritten: read again from its start", extra={"file": str(path)})
-        if read.bookmark == bookmark and not read.restarted:
-            return False
-        for bad in read.malformed:
+    def _keys(self) -> Keys | None:
+        """The keys of this moment: one that is taken out of the file signs nothing any more."""
+        book = self._config.books.approvals
+        return None if book is None or book.keys_file is None else read_keys(self._config.path(book.keys_file))
+
+    async def _read_rows(self, source: SqlApprovals, keys: Keys | None) -> None:
+        """Pages to the end of the query; the heartbeat counts once everything before it is in the ledger."""
+        following: Cursor | None = None
+        heartbeat: datetime | None = None
+        while True:
+            position = await asyncio.to_thread(self._position)
+            page = await asyncio.to_thread(source.read, position, following, self._clock(), keys)
+            heartbeat = page.heartbeat.time if page.heartbeat is not None else heartbeat
+            following = page.following
+            records = await asyncio.to_thread(self._without_strangers, page.records)
+            ended = following is None
+            news = heartbeat if ended and heartbeat != self._beaten else None
+            if records or page.malformed or news is not None or (ended and page.position != position):
+                await self._take_approvals(records, page.malformed, news, page.position)
+            source.taken(page)
+            if ended:
+                self._beaten = heartbeat
+                return
+
+    def _without_strangers(self, records: tuple[Approval | Cancellation, ...]) -> tuple[Approval | Cancellation, ...]:
+        """Without cancellations of what was never approved: a query shows every row that was declined as well."""
+        declined = [item.id for item in records if isinstance(item, Cancellation)]
+        if not declined:
+            return records
+        approved = {item.id for item in records if isinstance(item, Approval)}
+        with self._ledger.read() as connection:
+            known = approved | {id_ for id_ in declined if reader.approval(connection, id_) is not None}
+        return tuple(item for item in records if isinstance(item, Approval) or item.id in known)
+
+    async def _take_approvals(
+        self,
+        records: tuple[Approval | Cancellation, ...],
+        malformed: tuple[Malformed, ...],
+        heartbeat: datetime | None,
+        position: str,
+    ) -> None:
+        for bad in malformed:
             log.warning("malformed approval", extra={"line": bad.line, "reason": bad.reason})
         await self._writer.take(
             ApprovalsRead(
                 source=SOURCE,
-                records=tuple(record for _, record in read.records),
-                malformed=tuple(f"line {bad.line}: {bad.reason}" for bad in read.malformed),
-                heartbeat=max((beat.time for beat in read.heartbeats), default=None),
-                position=canonical(asdict(read.bookmark)),
+                records=records,
+                malformed=tuple(f"line {bad.line}: {bad.reason}" for bad in malformed if bad.signature is None),
+                heartbeat=heartbeat,
+                position=position,
+                bad_signatures=tuple(bad.signature for bad in malformed if bad.signature is not None),
             )
+        )
+
+    async def _read_chunk(self, path: Path, keys: Keys | None) -> bool:
+        bookmark = await asyncio.to_thread(self._bookmark)
+        read = await asyncio.to_thread(read_approvals_file, path, bookmark, self._config, self._clock(), keys)
+        if read.restarted:
+            log.warning("approvals file was rewritten: read again from its start", extra={"file": str(path)})
+        if read.bookmark == bookmark and not read.restarted:
+            return False
+        await self._take_approvals(
+            tuple(record for _, record in read.records),
+            read.malformed,
+            max((beat.time for beat in read.heartbeats), default=None),
+            canonical(asdict(read.bookmark)),
         )
         return read.more
 
-    def _bookmark(self) -> Bookmark:
+    def _position(self) -> str:
         with self._ledger.read() as connection:
             feed = reader.feeds(connection).get(SOURCE)
-        return Bookmark(**parse(feed.position)) if feed is not None and feed.position else Bookmark()
+        return "" if feed is None else feed.position
+
+    def _bookmark(self) -> Bookmark:
+        """How far the file is read; from its start where the source was a query before."""
+        stored = parse(self._position() or "{}")
+        return Bookmark(**stored) if "offset" in stored else Bookmark()
 
     async def _read_table(self, source: str, read: _Reader[_Line], use: Callable[[tuple[_Line, ...]], None]) -> None:
         """A declared table, used whole or not at all; after a restart the last good one is taken up again."""
-        book = getattr(self._config.books, source)
-        if book is None or book.file is None:
+        place = self._place(source)
+        if place is None:
             return
-        path = self._config.path(book.file)
-        if not await asyncio.to_thread(self._changed, source, path):
+        changed = self._is_due if isinstance(place, Queried) else self._changed
+        if not await asyncio.to_thread(changed, source, place):
             return
         try:
-            lines = await asyncio.to_thread(read, path, self._config.decimals, self._clock())
+            lines = await asyncio.to_thread(read, place, self._config.decimals, self._clock())
         except BooksError as error:
             await self._refuse(source, error)
             return
@@ -136,6 +219,23 @@ class Inbox:
         use(lines)
         await self._take_table(TableRead(source, tuple(_plain(line) for line in lines), (), as_of))
         self._health.solved("books", source)
+
+    def _place(self, source: str) -> Path | Queried | None:
+        book = getattr(self._config.books, source)
+        if book is None:
+            return None
+        if book.sql is not None:
+            return Queried(Database(self._config.path(book.sql.dsn_file)), book.sql.query)
+        return self._config.path(book.file)
+
+    def _is_due(self, source: str, _place: Path | Queried) -> bool:
+        """Whether a query was not asked for a while."""
+        now = self._clock()
+        last = self.declared.asked.get(source)
+        if last is not None and last <= now < last + _TABLE_EVERY:
+            return False
+        self.declared.asked[source] = now
+        return True
 
     async def _refuse(self, source: str, error: BooksError) -> None:
         mistakes = tuple(str(mistake) for mistake in error.mistakes)
@@ -152,6 +252,7 @@ class Inbox:
         except Exception:
             # Not written, or not known to be: the same file is read again at the next look.
             self.declared.stamps.pop(observation.source, None)
+            self.declared.asked.pop(observation.source, None)
             raise
 
     def _use_liabilities(self, lines: tuple[Liability, ...]) -> None:
@@ -176,8 +277,9 @@ class Inbox:
             else:
                 self._use_prices(tuple(Price(x["asset"], x["currency"], x["price"], moment(x["as_of"])) for x in lines))
 
-    def _changed(self, source: str, path: Path) -> bool:
+    def _changed(self, source: str, path: Path | Queried) -> bool:
         """Whether the file is another one than at the last look, by time and size."""
+        assert isinstance(path, Path)
         try:
             status = path.stat()
             stamp = (status.st_mtime_ns, status.st_size)
@@ -197,7 +299,13 @@ class Inbox:
         if self._config.books.approvals is None:
             return Submission("no_source", "", "no approvals are configured: add books.approvals")
         try:
-            record = parse_approval(body, self._config, self._clock())
+            keys = await asyncio.to_thread(self._keys)
+            record = parse_approval(body, self._config, self._clock(), keys)
+        except BooksError as error:
+            return Submission("malformed", "", f"no signature can be checked: {error}")
+        except SignatureError as error:
+            await self._writer.take(ApprovalsRead("post", (), (), None, None, (error.bad,)))
+            return Submission("malformed", "", str(error))
         except ApprovalError as error:
             return Submission("malformed", "", str(error))
         if isinstance(record, Heartbeat):

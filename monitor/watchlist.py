@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from sqlalchemy import create_engine, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import text
 
 from chains.core.errors import AddressError
+from monitor.books import BooksError
+from monitor.books.sql import Database, statement
 from monitor.config.addresses import MOST_LOCATORS, Unreadable, read_addresses
-from monitor.config.models import SqlAddresses, WalletSettings
+from monitor.config.models import WalletSettings
 from monitor.config.resolved import Config
-from monitor.config.secret import SecretError, read_secret
 from monitor.health import Health
+from monitor.ledger import reader
+from monitor.ledger.store import Ledger
 from monitor.step.observations import Added
 from monitor.step.setup import Setup
 from monitor.step.writer import Writer
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 
 #: addresses in one request: a file or a database is the way for more
 MOST_POSTED = 10_000
+_MOST_SHOWN = 5
 
 
 class Refused(ValueError):
@@ -40,83 +42,143 @@ class Refused(ValueError):
 
 
 @dataclass(slots=True)
+class _Read:
+    """What one look at a source gave: every locator, and a sentence for each line that is none."""
+
+    locators: dict[str, None] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class WatchList:
     """``locators``: wallet by chain and locator, shared with the followers; ``grow`` tells one of new locators."""
 
     config: Config
     setup: Setup
+    ledger: Ledger
     writer: Writer
     health: Health
     locators: Mapping[str, dict[str, str]]
     grow: Callable[[str, Sequence[str]], None]
     _stamps: dict[str, tuple[int, int]] = field(default_factory=dict)
-    _texts: dict[str, set[str]] = field(default_factory=dict)
+    _texts: dict[str, dict[str, str]] = field(default_factory=dict)
+    _claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def begin(self) -> None:
+        """The first look, before anything is followed.
+
+        What a query no longer gives is dropped; where it cannot be asked, everything that it once gave is
+        followed on.
+        """
+        found = {wallet.name: await self._look(wallet, "addresses_sql") for wallet in self._wallets("addresses_sql")}
+        for name, read in found.items():
+            if read is not None:
+                await asyncio.to_thread(self._drop_others, self.config.wallet_settings[name], read)
+        await self.read_sources()
 
     async def read_sources(self) -> None:
         """Look at every address file and query once; a bad line is shown, the good ones are watched."""
-        for wallet in self.config.wallet_settings.values():
-            if wallet.addresses_file is not None:
-                await self._read(wallet, self._file_texts)
-            if wallet.addresses_sql is not None:
-                await self._read(wallet, self._sql_texts)
+        for source in ("addresses_file", "addresses_sql"):
+            for wallet in self._wallets(source):
+                read = await self._look(wallet, source)
+                if read is None:
+                    continue
+                async with self._claiming:
+                    problems = read.problems + self._watch_read(wallet, read)
+                if problems:
+                    more = len(problems) - _MOST_SHOWN
+                    shown = [*problems[:_MOST_SHOWN], *([f"and {more} more"] if more > 0 else [])]
+                    self.health.problem(source, wallet.name, "; ".join(shown))
+                else:
+                    self.health.solved(source, wallet.name)
 
-    async def _read(self, wallet: WalletSettings, source: Callable[[WalletSettings], list[str]]) -> None:
+    def _wallets(self, source: str) -> Iterator[WalletSettings]:
+        return (wallet for wallet in self.config.wallet_settings.values() if getattr(wallet, source) is not None)
+
+    async def _look(self, wallet: WalletSettings, source: str) -> _Read | None:
+        """In a thread, as there may be very many. None: unchanged, or unreadable, which is shown."""
+        look = self._read_file if source == "addresses_file" else self._read_sql
         try:
-            texts = await asyncio.to_thread(source, wallet)
-            problems = await self._watch_texts(wallet, texts)
-        except (OSError, Unreadable, SecretError, SQLAlchemyError) as error:
-            problems = [f"{type(error).__name__}: {error}"]
-        if problems:
-            self.health.problem("addresses", wallet.name, "; ".join(problems[:5]))
-        else:
-            self.health.solved("addresses", wallet.name)
+            return await asyncio.to_thread(look, wallet)
+        except (OSError, Unreadable, BooksError) as error:
+            self._stamps.pop(wallet.name, None)
+            self.health.problem(source, wallet.name, f"{type(error).__name__}: {error}")
+            return None
 
-    def _file_texts(self, wallet: WalletSettings) -> list[str]:
-        """The addresses of a file that changed since the last look, else none."""
-        path: Path = self.config.path(wallet.addresses_file or "")
+    def _read_file(self, wallet: WalletSettings) -> _Read | None:
+        path = self.config.path(wallet.addresses_file or "")
         status = path.stat()
         stamp = (status.st_mtime_ns, status.st_size)
         if self._stamps.get(wallet.name) == stamp:
-            return []
-        found = [address for _, address in read_addresses(path)]
+            return None
+        bad: list[str] = []
+        lines = read_addresses(path, lambda error: bad.append(f"line {error.line}: {error}"))
+        read = self._parse(wallet, "addresses_file", (address for _, address in lines))
+        read.problems += bad
         self._stamps[wallet.name] = stamp
-        return found
+        return read
 
-    def _sql_texts(self, wallet: WalletSettings) -> list[str]:
+    def _read_sql(self, wallet: WalletSettings) -> _Read:
         source = wallet.addresses_sql
-        assert isinstance(source, SqlAddresses)
-        engine = create_engine(read_secret(self.config.path(source.dsn_file)))
-        try:
-            with engine.connect() as connection:
-                rows = connection.execute(text(source.query)).fetchmany(MOST_LOCATORS + 1)
-        finally:
-            engine.dispose()
+        assert source is not None
+        database = Database(self.config.path(source.dsn_file))
+        with database.read() as connection:
+            rows = connection.execute(text(statement(source.query))).fetchmany(MOST_LOCATORS + 1)
         if len(rows) > MOST_LOCATORS:
-            raise Unreadable(0, f"the query gives more than {MOST_LOCATORS} addresses: watch fewer")
-        return [str(row[0]) for row in rows]
+            raise database.wrong(f"the query gives more than {MOST_LOCATORS} addresses: watch fewer")
+        return self._parse(wallet, "addresses_sql", (str(row[0]) for row in rows))
 
-    async def _watch_texts(self, wallet: WalletSettings, texts: Iterable[str]) -> list[str]:
-        """Watch the addresses that are new; returns what is wrong with the others."""
-        known = self._texts.setdefault(wallet.name, set())
-        fresh = [address for address in texts if address not in known]
+    def _parse(self, wallet: WalletSettings, source: str, texts: Iterator[str]) -> _Read:
+        """Locators of texts; those of the last look are not parsed again."""
+        last, now, read = self._texts.get(f"{source}/{wallet.name}", {}), {}, _Read()
+        for address in texts:
+            try:
+                locator = last.get(address) or self.config.locator(wallet.chain, address)
+            except AddressError as error:
+                read.problems.append(f"{address[:100]}: {error}")
+                continue
+            now[address] = locator
+            read.locators[locator] = None
+        self._texts[f"{source}/{wallet.name}"] = now
+        return read
+
+    def _drop_others(self, wallet: WalletSettings, read: _Read) -> None:
+        """Follow no longer what only the ledger remembers of a wallet: nobody names it any more."""
+        with self.ledger.read() as connection:
+            added = reader.added(connection, wallet.chain)
+        written = self.config.locators[wallet.chain]
+        mine = self.locators[wallet.chain]
+        others = [
+            locator
+            for locator, name in mine.items()
+            if name == wallet.name and not (locator in read.locators or locator in written or locator in added)
+        ]
+        for locator in others:
+            del mine[locator]
+            del self.setup.owners[wallet.chain][locator]
+
+    def _watch_read(self, wallet: WalletSettings, read: _Read) -> list[str]:
+        """Watch the locators that are new; returns what is wrong with the others."""
         problems: list[str] = []
         new: dict[str, str] = {}
-        for address in fresh:
+        for locator in read.locators:
             try:
-                locator = self.config.locator(wallet.chain, address)
-                self._claim(wallet, locator)
-            except (AddressError, Refused) as error:
-                problems.append(f"{address[:100]}: {error}")
+                self._claim(wallet, locator, len(new))
+            except Refused as error:
+                problems.append(str(error))
                 continue
-            known.add(address)
             if locator not in self.locators[wallet.chain]:
                 new[locator] = wallet.name
         self._watch(wallet.chain, new)
         return problems
 
-    def _claim(self, wallet: WalletSettings, locator: str) -> None:
-        owner = self.locators[wallet.chain].get(locator, wallet.name)
-        if owner != wallet.name:
+    def _claim(self, wallet: WalletSettings, locator: str, more: int) -> None:
+        """Raises Refused where another wallet has it, or where it and ``more`` others are too many for one chain."""
+        locators = self.locators[wallet.chain]
+        owner = locators.get(locator)
+        if owner is None and len(locators) + more >= MOST_LOCATORS:
+            raise Refused(f"{locator} is more than the {MOST_LOCATORS} addresses of chain {wallet.chain}: watch fewer")
+        if owner not in (None, wallet.name):
             raise Refused(f"{locator} belongs to wallet {owner} already", conflict=True)
 
     async def add(self, name: str, addresses: Sequence[str], by: str) -> list[str]:
@@ -127,18 +189,23 @@ class WatchList:
         wallet = self.config.wallet_settings[name]
         if not 0 < len(addresses) <= MOST_POSTED:
             raise Refused(f"write between 1 and {MOST_POSTED} addresses")
-        locators = []
+        locators = await asyncio.to_thread(self._posted, wallet, addresses)
+        # One at a time: two requests for one address must not both believe that it is free.
+        async with self._claiming:
+            for number, locator in enumerate(locators):
+                self._claim(wallet, locator, number)
+            await self.writer.take(Added(wallet.chain, dict.fromkeys(locators, name), by))
+            self._watch(wallet.chain, {one: name for one in locators if one not in self.locators[wallet.chain]})
+        return locators
+
+    def _posted(self, wallet: WalletSettings, addresses: Sequence[str]) -> list[str]:
+        found = []
         for address in addresses:
             try:
-                locators.append(self.config.locator(wallet.chain, address))
+                found.append(self.config.locator(wallet.chain, address))
             except AddressError as error:
                 raise Refused(f"{address[:100]}: {error}") from error
-            self._claim(wallet, locators[-1])
-        new = {locator: name for locator in locators if locator not in self.locators[wallet.chain]}
-        if new:
-            await self.writer.take(Added(wallet.chain, new, by))
-            self._watch(wallet.chain, new)
-        return locators
+        return found
 
     def _watch(self, chain: str, new: Mapping[str, str]) -> None:
         if not new:

@@ -119,7 +119,8 @@ class Transaction:
     itself without one: rewards and validator withdrawals on account chains (a coinbase has a
     txid). ``succeeded`` is False for a reverted transaction.
     ``steps``: by how much the transaction advances the sequence (EVM: nonce) of watched locators;
-    empty on UTXO chains, whose sequence is the set of their coins. ``parties``: lower-case display facts for evidence, e.g. {"to": "0x…", "nonce": "7"}.
+    empty on UTXO chains, whose sequence is the set of their coins. ``parties``: lower-case display
+    facts for evidence, e.g. {"to": "0x…", "nonce": "7"}.
     """
 
     txid: str

@@ -88,11 +88,14 @@ def header_at(chain: str, raw: Any, height: int) -> BlockRef:
 def full_block(chain: str, raw: Any) -> RawBlock:
     """A block that was asked for with its transactions."""
     ref = header_ref(chain, raw)
+    transactions = tuple(_sent(ref, n, item) for n, item in enumerate(_list(raw, "transactions")))
+    if not transactions and _optional(raw, "gasUsed"):
+        raise BadAnswer("the block used gas and lists no transaction")
     return RawBlock(
         ref=ref,
         miner=address(raw.get("miner"), "block.miner"),
         base_fee=_optional(raw, "baseFeePerGas"),
-        transactions=tuple(_sent(ref, n, item) for n, item in enumerate(_list(raw, "transactions"))),
+        transactions=transactions,
         withdrawals=tuple(_withdrawal(item) for item in _list(raw, "withdrawals", optional=True)),
     )
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from chains.core.chain import Observer, Watch
-from chains.core.errors import AllEndpointsFailed, BadAnswer, ChainError, HistoryUnavailable
+from chains.core.errors import AllEndpointsFailed, ChainError, HistoryUnavailable
 from chains.core.hex import quantity
+from chains.core.quorum import Lie, Panel
 from chains.core.rpc import Calls, Rpc
 from chains.core.values import (
     Account,
@@ -17,14 +18,21 @@ from chains.core.values import (
     Capabilities,
     Coin,
     EndpointIdentity,
+    Fault,
     Heads,
+    Holdings,
     Opening,
+    Witness,
 )
-from chains.ethereum.balances import BalanceReader, BatchReader
-from chains.ethereum.blocks import header_at, header_ref
+from chains.ethereum.accounts import Accounts
+from chains.ethereum.balances import BatchReader
+from chains.ethereum.body import RECOVERS_FAST
 from chains.ethereum.extract import Assets, Extractor
+from chains.ethereum.headers import Headers
 from chains.ethereum.hints import HeadHints
+from chains.ethereum.locate import locate
 from chains.ethereum.nodes import Nodes, translate
+from chains.ethereum.proofs import Prover
 from chains.ethereum.reader import BlockReader
 from chains.ethereum.settings import Settings
 from chains.ethereum.watch import AddressWatch
@@ -47,18 +55,39 @@ class EvmChain:
         self._token_decimals = {asset: settings.token_decimals(asset, decimals) for asset in contracts}
         self._scale = scale
         self._rpc = rpc
-        self._nodes = Nodes(rpc)
+        self._full = settings.verify == "full"
+        self._panel = Panel(name, rpc, settings.needed_quorum())
+        self._nodes = Nodes(self._panel)
+        self._headers = Headers(self._panel, full=self._full)
+        self._prover = Prover(settings.native, contracts)
+        balances = BatchReader(settings.native, contracts, settings.profiles())
+        self._accounts = Accounts(
+            self._panel, self._nodes, self._headers, balances, self._prover, settings.native, settings.finality
+        )
         extractor = Extractor(name, Assets(settings.native, by_contract, scale, settings.profiles()))
-        self._reader = BlockReader(name, self._nodes, extractor, list(by_contract))
-        self._balances: BalanceReader = BatchReader(settings.native, contracts, settings.profiles())
+        self._reader = BlockReader(
+            self._panel,
+            self._nodes,
+            self._headers,
+            extractor,
+            list(by_contract),
+            self._accounts.sequences,
+            chain_id=settings.chain_id,
+            full=self._full,
+        )
         hints = [endpoint.url for endpoint in settings.endpoints if endpoint.hint_only and endpoint.url is not None]
         self._hints = HeadHints(hints, poll_seconds=POLL_SECONDS)
-        self._wrong: set[str] = set()
+        self._right: set[str] = set()
+        self._wrong: dict[str, str] = {}
         self._capabilities: Capabilities | None = None
 
     @property
     def name(self) -> str:
         return self._name
+
+    @property
+    def account_based(self) -> bool:
+        return True
 
     @property
     def assets(self) -> tuple[str, ...]:
@@ -74,13 +103,23 @@ class EvmChain:
         for endpoint, answer in answers.items():
             state, detail = ("unreachable", str(answer)) if isinstance(answer, ChainError) else answer
             found.append(EndpointIdentity(endpoint, state, detail))
-            if state == "wrong":
-                self._wrong.add(endpoint)
-                self._rpc.quarantine(endpoint, detail)
-            elif state == "right" and endpoint in self._wrong:
-                self._wrong.remove(endpoint)
-                self._rpc.release(endpoint)
+            self._judge(endpoint, state, detail)
         return tuple(found)
+
+    def _judge(self, endpoint: str, state: str, detail: str) -> None:
+        reason = self._rpc.quarantined.get(endpoint)
+        if state == "wrong" and reason is None:
+            if endpoint in self._right:
+                self._panel.condemn(endpoint, Lie("chain_id", detail, {"asked": "eth_chainId", "answered": detail}))
+            else:
+                self._wrong[endpoint] = detail
+                self._rpc.quarantine(endpoint, detail)
+        elif state == "right":
+            self._right.add(endpoint)
+            self._panel.release(endpoint, "chain_id")
+            # Released is only who was in quarantine for just that.
+            if reason is not None and reason == self._wrong.pop(endpoint, None):
+                self._rpc.release(endpoint)
 
     async def _identity(self, one: Calls) -> tuple[str, str]:
         served = await one.call("eth_chainId", check=lambda answer: quantity(answer, "eth_chainId"))
@@ -106,55 +145,30 @@ class EvmChain:
         if not given:
             failures = [answer for answer in answers.values() if isinstance(answer, ChainError)]
             raise AllEndpointsFailed("no endpoint said what it can do", failures)
-        limits = []
-        for name, (offers, whole_history) in given.items():
+        limits = [] if self._full else ["verify: hashes: headers and blocks are not computed again"]
+        if self._full and not RECOVERS_FAST:
+            limits.append("senders are not recovered from signatures: install coincurve")
+        for name, (offers, whole_history, proofs) in given.items():
             if not offers.receipts:
                 limits.append(f"{name} has no eth_getBlockReceipts: token transfers come from eth_getLogs instead")
             if not offers.traces:
                 limits.append(f"{name} traces no internal transfers: the residual catches them")
             if not whole_history:
                 limits.append(f"{name} keeps the state of recent blocks only: older balances cannot be read from it")
-        methods = {offers.traces for offers, _ in given.values()}
+            if not proofs:
+                limits.append(f"{name} has no eth_getProof: it cannot prove what accounts hold")
+        methods = {offers.traces for offers, _, _ in given.values()}
         return Capabilities(
-            history="archive" if any(whole for _, whole in given.values()) else "recent",
+            history="archive" if any(whole for _, whole, _ in given.values()) else "recent",
             traces=next((m for m in ("debug_traceBlockByHash", "trace_block") if m in methods), "none"),
             limits=tuple(limits),
         )
 
     async def heads(self) -> Heads:
-        return await self._nodes.anywhere(self._heads)
-
-    async def _heads(self, one: Calls) -> Heads:
-        finality = self._settings.finality
-        if isinstance(finality, int):
-            seen = await one.call(
-                "eth_getBlockByNumber", ["latest", False], check=lambda raw: header_ref(self._name, raw)
-            )
-            height = max(0, seen.height - finality)
-            final = seen if height == seen.height else await self._header(one, height)
-            return Heads(seen, final)
-
-        def check(answers: list[Any]) -> Heads:
-            if answers[1] is None:
-                raise BadAnswer(f"knows no {finality} block: it is syncing, or write finality as a number of blocks")
-            heads = Heads(header_ref(self._name, answers[0]), header_ref(self._name, answers[1]))
-            if heads.final.height > heads.seen.height:
-                raise BadAnswer(f"has its {finality} block above its head")
-            return heads
-
-        tags = ("latest", finality)
-        heads: Heads = await one.batch([("eth_getBlockByNumber", [tag, False]) for tag in tags], check=check)
-        return heads
+        return await self._headers.heads(self._settings.finality)
 
     async def header(self, height: int) -> BlockRef:
-        return await self._header(self._rpc, height)
-
-    async def _header(self, calls: Calls, height: int) -> BlockRef:
-        if height < 0:
-            raise ValueError(f"a height must not be negative: {height}")
-        return await calls.call(
-            "eth_getBlockByNumber", [hex(height), False], check=lambda raw: header_at(self._name, raw, height)
-        )
+        return await self._headers.at(height)
 
     async def read(self, ref: BlockRef, watch: Watch) -> Block:
         return await self._reader.read(ref, self._own(watch))
@@ -168,18 +182,53 @@ class EvmChain:
         return watch
 
     async def is_canonical(self, ref: BlockRef) -> bool:
-        return (await self.header(ref.height)).hash == ref.hash
+        return await self._headers.canonical(ref)
 
-    async def holdings(self, accounts: Sequence[Account], at: BlockRef) -> dict[Account, int]:
+    async def holdings(self, accounts: Sequence[Account], at: BlockRef) -> Holdings:
+        """What every account held after block ``at``, and which endpoints said so."""
+        self._check_ours(accounts)
+        held, endpoints = await self._accounts.holdings(accounts, at)
+        return Holdings(at, self._scaled(held), endpoints)
+
+    async def prove(self, accounts: Sequence[Account], at: BlockRef) -> dict[Account, int]:
+        self._check_ours(accounts)
+        names, proved = await self._accounts.prove(accounts, at)
+        await self._reader.audit(at, [name for name in names if name not in self._rpc.quarantined])
+        return self._scaled(proved)
+
+    def _check_ours(self, accounts: Sequence[Account]) -> None:
         foreign = [a for a in accounts if a.chain != self._name or a.asset not in self._scale]
         if foreign:
             raise ValueError(f"{self._name} does not hold {foreign[0].asset} of chain {foreign[0].chain}")
-        held = await self._nodes.anywhere(lambda one: self._balances.read(one, accounts, at))
+
+    def _scaled(self, held: Mapping[Account, int]) -> dict[Account, int]:
         return {account: units * self._scale[account.asset] for account, units in held.items()}
+
+    async def sequences(self, locators: Sequence[str], at: BlockRef) -> dict[str, int]:
+        return dict(await self._accounts.sequences(locators, at))
+
+    async def locate(self, account: Account, at: BlockRef) -> tuple[str, ...]:
+        self._check_ours([account])
+        contract = self._contracts.get(account.asset)
+        if contract is None:
+            return await locate(self._nodes, at, account.locator.lower(), None, token=False)
+        layout = self._prover.layout(account.asset)
+        slot = None if layout is None else layout.slot(account.locator)
+        return await locate(self._nodes, at, contract.lower(), slot, token=True)
+
+    async def witnesses(self, after: BlockRef, watch: Watch) -> tuple[Witness, ...]:
+        return await self._reader.witnesses(after, self._own(watch))
+
+    def faults(self) -> tuple[Fault, ...]:
+        return self._panel.faults()
+
+    def quarantined(self) -> Mapping[str, str]:
+        return self._rpc.quarantined
 
     async def open_at(self, locators: Sequence[str], at: BlockRef) -> Opening:
         accounts = [Account(self._name, locator, asset) for locator in locators for asset in self.assets]
-        return Opening(at, await self.holdings(accounts, at))
+        held, counted = await asyncio.gather(self.holdings(accounts, at), self.sequences(locators, at))
+        return Opening(at, held.units, sequences=counted)
 
     async def last_block_before(self, time: int, final: BlockRef) -> BlockRef:
         """By halving: an EVM block is never earlier than its parent. HistoryUnavailable before the first block."""

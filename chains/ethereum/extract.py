@@ -6,8 +6,10 @@ units of the asset as the books count it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from chains.core.hex import data
 from chains.core.values import Account, Leg, Movement, Transaction, TransactionKind
@@ -15,12 +17,18 @@ from chains.ethereum import blocks
 from chains.ethereum.address import spell_cached
 from chains.ethereum.blocks import Json, RawBlock, Sent
 from chains.ethereum.profiles import Profile, transferred
-from chains.ethereum.transfers import Transfer
+from chains.ethereum.transfers import Trace
+from chains.ethereum.verify.authorizations import Authorization
+from chains.ethereum.verify.safe import safe_executions
 from chains.ethereum.watch import AddressWatch
 
 UNSEEN_INTERNAL = "internal transfers are not traced by this node: the residual catches them"
 
-Traced = Mapping[int, Iterable[Transfer]]
+Traced = Mapping[int, Trace]
+#: EIP-7702 authorizations of watched accounts that took effect, by position of their transaction.
+Authorised = Mapping[int, Sequence[Authorization]]
+NOBODY: Authorised = MappingProxyType({})
+_NOTHING = Trace()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +65,34 @@ class Extractor:
         self._assets = assets
 
     def transactions(
-        self, block: RawBlock, receipts: Mapping[int, Json], traced: Traced | None, watch: AddressWatch
+        self,
+        block: RawBlock,
+        receipts: Mapping[int, Json],
+        traced: Traced | None,
+        watch: AddressWatch,
+        authorised: Authorised = NOBODY,
     ) -> tuple[Transaction, ...]:
         """Everything in the block that touches a watched account, in block order; then what the block itself paid.
 
-        ``receipts``: of every transaction that ``may_touch`` named, at least. ``traced``: native
-        transfers by position, None where the node traces nothing. Raises BadAnswer.
+        ``receipts``: of every transaction that ``may_touch`` named, at least. ``traced``: what code did,
+        by position, None where the node traces nothing. Raises BadAnswer.
         """
         found = []
         for sent in block.transactions:
             receipt = receipts.get(sent.position)
             if receipt is not None:
-                transaction = self._transaction(sent, receipt, traced, watch)
+                transaction = self._transaction(sent, receipt, traced, watch, authorised.get(sent.position, ()))
                 if transaction is not None:
                     found.append(transaction)
         return (*found, *self._by_the_block(block, receipts, watch))
 
     def may_touch(
-        self, block: RawBlock, logs: Iterable[Json], traced: Traced | None, watch: AddressWatch
+        self,
+        block: RawBlock,
+        logs: Iterable[Json],
+        traced: Traced | None,
+        watch: AddressWatch,
+        authorised: Authorised = NOBODY,
     ) -> tuple[Sent, ...]:
         """The transactions whose receipts are needed, where a node does not give all of them at once.
 
@@ -91,19 +109,25 @@ class Extractor:
             if sent.hash in logged
             or sent.sender in watch
             or sent.to in watch
-            or (
-                traced is not None
-                and any(t.source in watch or t.destination in watch for t in traced.get(sent.position, ()))
-            )
+            or sent.position in authorised
+            or (traced is not None and _touches(traced.get(sent.position, _NOTHING), watch))
         )
 
-    def _transaction(self, sent: Sent, receipt: Json, traced: Traced | None, watch: AddressWatch) -> Transaction | None:
+    def _transaction(
+        self,
+        sent: Sent,
+        receipt: Json,
+        traced: Traced | None,
+        watch: AddressWatch,
+        authorised: Sequence[Authorization],
+    ) -> Transaction | None:
         ours = sent.sender in watch
         parts = [
             part for part in self._moved(sent, receipt, traced) if part.source in watch or part.destination in watch
         ]
         parts += [token for log in receipt["logs"] if (token := self._token(log, watch)) is not None]
-        if not ours and not parts:
+        steps = self._steps(sent, receipt, traced, watch, authorised)
+        if not parts and not steps:
             return None
         succeeded = blocks.succeeded(receipt)
         kept = self._both_sides(parts) if succeeded else []
@@ -112,7 +136,7 @@ class Extractor:
         if ours:
             kept = [_Part(self._assets.native, self._scaled(blocks.fee(receipt)), sent.sender, None, fee=True), *kept]
         kept = [part for part in kept if part.units > 0]
-        if not kept and not ours:
+        if not kept and not steps:
             return None
         return Transaction(
             txid=sent.hash,
@@ -122,8 +146,32 @@ class Extractor:
             legs=_legs(kept),
             signers=frozenset({spell_cached(sent.sender)}) if ours else frozenset(),
             succeeded=succeeded,
-            parties=_parties(sent, receipt),
+            steps={spell_cached(address): count for address, count in steps.items()},
+            parties=_parties(sent, receipt, authorised, watch),
         )
+
+    def _steps(
+        self,
+        sent: Sent,
+        receipt: Json,
+        traced: Traced | None,
+        watch: AddressWatch,
+        authorised: Sequence[Authorization],
+    ) -> Counter[str]:
+        """By how much the nonces of watched accounts advance, each of them at least by one.
+
+        The sender's, also where the transaction fails; an authority's (EIP-7702), likewise; that of whoever
+        created a contract by code; and that of a new contract, which begins at 1 (EIP-161).
+        """
+        steps = Counter([sent.sender]) if sent.sender in watch else Counter[str]()
+        steps.update(each.authority for each in authorised if each.authority is not None)
+        made = receipt.get("contractAddress")
+        if sent.to is None and made is not None and blocks.succeeded(receipt):
+            steps.update(a for a in (blocks.address(made, "receipt.contractAddress"),) if a in watch)
+        if traced is not None:
+            inside = traced.get(sent.position, _NOTHING).steps
+            steps.update({address: count for address, count in inside.items() if address in watch})
+        return steps
 
     def _both_sides(self, parts: list[_Part]) -> list[_Part]:
         """Only what has its other side in this transaction is a wrap: as much of the native asset, the other way."""
@@ -138,7 +186,7 @@ class Extractor:
 
     def _moved(self, sent: Sent, receipt: Json, traced: Traced | None) -> Iterator[_Part]:
         if traced is not None:
-            for transfer in traced.get(sent.position, ()):
+            for transfer in traced.get(sent.position, _NOTHING).transfers:
                 yield self._native(transfer.source, transfer.destination, transfer.wei)
         elif sent.value:
             to = sent.to
@@ -154,6 +202,11 @@ class Extractor:
         contract = log.get("address")
         asset = self._assets.tokens.get(contract.lower()) if isinstance(contract, str) else None
         if asset is None or not isinstance(contract, str):
+            return None
+        # Most logs of a busy token name nobody of ours; the strict reading is for those that do.
+        ends = log["topics"][1:]
+        readable = contract.lower() not in watch and all(isinstance(each, str) for each in ends)
+        if readable and not any("0x" + each[-40:].lower() in watch for each in ends):
             return None
         told = transferred(self._assets.profiles.get(asset, "plain"), contract.lower(), log)
         if told is None or (told.source not in watch and told.destination not in watch):
@@ -206,7 +259,13 @@ def _spelled(lower: str | None) -> str | None:
     return None if lower is None else spell_cached(lower)
 
 
-def _parties(sent: Sent, receipt: Json) -> dict[str, str]:
+def _touches(trace: Trace, watch: AddressWatch) -> bool:
+    return any(t.source in watch or t.destination in watch for t in trace.transfers) or any(
+        address in watch for address in trace.steps
+    )
+
+
+def _parties(sent: Sent, receipt: Json, authorised: Sequence[Authorization], watch: AddressWatch) -> dict[str, str]:
     parties = {"nonce": str(sent.nonce)}
     if sent.to is not None:
         parties["to"] = sent.to
@@ -214,4 +273,12 @@ def _parties(sent: Sent, receipt: Json) -> dict[str, str]:
         parties["created"] = blocks.address(receipt["contractAddress"], "receipt.contractAddress")
     if sent.selector:
         parties["selector"] = sent.selector
+    if authorised:
+        # Not a signature of this transaction, whoever sent it; but from now on that code acts as the account.
+        parties["authorised"] = ",".join(dict.fromkeys(each.authority or "" for each in authorised))
+        parties["delegate"] = ",".join(dict.fromkeys(each.delegate for each in authorised))
+    # Any contract can log an execution: only a watched Safe's own word names the transaction.
+    executed = [each.hash for each in safe_executions(receipt["logs"]) if each.safe in watch]
+    if executed:
+        parties["safe_tx_hash"] = " ".join(dict.fromkeys(executed))
     return parties

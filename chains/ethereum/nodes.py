@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -18,7 +18,8 @@ from chains.core.errors import (
     Reorganised,
     Unreachable,
 )
-from chains.core.rpc import Calls, Rpc
+from chains.core.quorum import Lie, Panel
+from chains.core.rpc import Calls
 from chains.core.values import BlockRef
 from chains.ethereum.blocks import header_at
 
@@ -111,8 +112,9 @@ class Nodes:
     The ones that trace internal transfers are asked first, and those that just failed last.
     """
 
-    def __init__(self, rpc: Rpc, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self.rpc = rpc
+    def __init__(self, panel: Panel, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._panel = panel
+        self.rpc = panel.rpc
         self._monotonic = monotonic
         self._offers: dict[str, tuple[Offers, float]] = {}
         self._failed_at: dict[str, float] = {}
@@ -129,20 +131,40 @@ class Nodes:
         """Remember what one endpoint turned out to offer; for a while only, where that is ``doubtful``."""
         self._offers[name] = (offers, self._monotonic() + DOUBT_SECONDS if doubtful else float("inf"))
 
-    async def anywhere(self, read: Callable[[Calls], Awaitable[T]], among: Collection[str] | None = None) -> T:
+    def failed(self, name: str) -> None:
+        """An endpoint did not give what was asked: for a while it is asked last."""
+        self._failed_at[name] = self._monotonic()
+
+    async def anywhere(
+        self,
+        read: Callable[[Calls], Awaitable[T]],
+        among: Collection[str] | None = None,
+        *,
+        first: Collection[str] = (),
+    ) -> T:
         """What ``read`` gives on the first endpoint (of those in ``among``) where it succeeds.
+
+        Those in ``first`` are asked before the others.
+        Whose answer was a Lie is condemned once another one's holds: what no endpoint's does may be the way of
+        the chain.
 
         Raises AllEndpointsFailed with every cause; HistoryUnavailable where that is the cause on each
         endpoint; Reorganised at once.
         """
         failures: list[ChainError] = []
-        names = self._order(self.rpc.quarantined)
-        for name in names if among is None else [name for name in names if name in among]:
+        lies: dict[str, Lie] = {}
+        for name in sorted(self.order(among), key=lambda name: name not in first):
             try:
-                return await read(self.rpc.on(name))
+                found = await read(self.rpc.on(name))
             except (Unreachable, BadAnswer, NodeError) as error:
-                self._failed_at[name] = self._monotonic()
+                self.failed(name)
                 failures.append(error)
+                if isinstance(error, Lie):
+                    lies[name] = error
+            else:
+                for liar, lie in lies.items():
+                    self._panel.condemn(liar, lie)
+                return found
         if not failures:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in self.rpc.quarantined.items())
             raise Unreachable(f"every endpoint is in quarantine: {reasons}")
@@ -151,9 +173,10 @@ class Nodes:
             raise HistoryUnavailable(str(failures[0])) from everything
         raise everything
 
-    def _order(self, quarantined: Mapping[str, str]) -> list[str]:
+    def order(self, among: Collection[str] | None = None) -> list[str]:
+        """The endpoints (of those in ``among``) that are asked, in the order in which they are."""
         now = self._monotonic()
-        names = [name for name in self.rpc.names if name not in quarantined]
+        names = [name for name in self._panel.asked if among is None or name in among]
         return sorted(
             names,
             key=lambda name: (

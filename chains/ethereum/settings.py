@@ -40,11 +40,16 @@ class Settings(ChainSettings):
 
     ``finality``: the node's tag ``finalized`` or ``safe``, or a number of blocks n: the final height
     is then the head minus n (never below 0), for chains whose nodes have no such tag.
+
+    ``verify``: ``full`` computes every block's hash and what it commits to again (transactions, receipts,
+    withdrawals), so that an endpoint that leaves out or changes anything is found. ``hashes`` only compares
+    the hashes that endpoints state, for chains that do not hash their blocks as Ethereum does.
     """
 
     kind: Literal["evm"]
     chain_id: Annotated[int, Field(ge=1, lt=2**63)]
     finality: Literal["finalized", "safe"] | Annotated[int, Field(ge=0, le=100_000)] = "finalized"
+    verify: Literal["full", "hashes"] = "full"
     tokens: Annotated[dict[str, Token], Field(default_factory=dict, max_length=1_000)]
 
     @model_validator(mode="after")

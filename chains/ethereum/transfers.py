@@ -1,4 +1,4 @@
-"""Native transfers from a node's traces, in either of the two forms that nodes speak. Pure.
+"""What code did inside transactions, from a node's traces, in either of the two forms that nodes speak. Pure.
 
 ``debug_traceBlockByHash`` with geth's callTracer gives a tree of calls a transaction;
 ``trace_block`` (OpenEthereum's form) a flat list of calls with their place in that tree.
@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from chains.core.errors import BadAnswer
@@ -16,7 +18,10 @@ from chains.ethereum.blocks import RawBlock, address
 
 #: Frames that move value. DELEGATECALL and CALLCODE run foreign code on one's own balance (the value
 #: such a frame shows is its caller's), STATICCALL cannot carry any.
-MOVING = frozenset({"CALL", "CREATE", "CREATE2", "SELFDESTRUCT"})
+CREATING = frozenset({"CREATE", "CREATE2"})
+MOVING = CREATING | {"CALL", "SELFDESTRUCT"}
+# Refused before the creator's nonce counts (Yellow Paper, 8); whatever else fails, it has counted.
+_NOT_BEGUN = re.compile(r"insufficient|balance|out ?of ?fund|depth|too ?deep|nonce", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +33,36 @@ class Transfer:
     wei: int
 
 
-def from_call_trees(block: RawBlock, raw: Any) -> dict[int, list[Transfer]]:
-    """Transfers by position from callTracer's answer for a whole block. Raises BadAnswer."""
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What the code of one transaction did.
+
+    ``steps``: by how much it advanced nonces (lower-case addresses): one for each contract that an account
+    created from inside, and one for a contract so created, which begins at 1 (EIP-161).
+    """
+
+    transfers: list[Transfer] = field(default_factory=list)
+    steps: Counter[str] = field(default_factory=Counter)
+
+    def create(self, creator: Any, created: Any, error: Any) -> None:
+        """Take account of a contract creation by code, ``error`` None where it succeeded."""
+        if error is not None and _NOT_BEGUN.search(str(error)):
+            return
+        self.steps[address(creator, "trace.from")] += 1
+        if error is None:
+            self.steps[address(created, "trace.to")] += 1
+
+    def __bool__(self) -> bool:
+        return bool(self.transfers or self.steps)
+
+
+def from_call_trees(block: RawBlock, raw: Any) -> dict[int, Trace]:
+    """Traces that show something, by position, from callTracer's answer for a whole block. Raises BadAnswer."""
     if not isinstance(raw, list):
         raise BadAnswer("traces of a block must be a list")
     if len(raw) != len(block.transactions):
         raise BadAnswer(f"gave {len(raw)} traces for {len(block.transactions)} transactions")
-    found: dict[int, list[Transfer]] = {}
+    found: dict[int, Trace] = {}
     for sent, item in zip(block.transactions, raw, strict=True):
         root = item.get("result") if isinstance(item, Mapping) else None
         if not isinstance(root, Mapping):
@@ -45,37 +73,39 @@ def from_call_trees(block: RawBlock, raw: Any) -> dict[int, list[Transfer]]:
             raise BadAnswer(f"the trace at position {sent.position} is of another transaction than {sent.hash}")
         if address(root.get("from"), "trace.from") != sent.sender:
             raise BadAnswer(f"the trace of {sent.hash} has another sender")
-        transfers = _walk(root)
-        if transfers:
-            found[sent.position] = transfers
+        trace = _walk(root)
+        if trace:
+            found[sent.position] = trace
     return found
 
 
-def _walk(root: Mapping[str, Any]) -> list[Transfer]:
+def _walk(root: Mapping[str, Any]) -> Trace:
     # Depth first, callers before callees, on a stack of our own: calls nest up to 1,024 deep.
-    transfers: list[Transfer] = []
+    trace = Trace()
     waiting: list[Any] = [root]
     while waiting:
         frame = waiting.pop()
         if not isinstance(frame, Mapping):
             raise BadAnswer("a call frame must be an object")
+        if frame.get("type") in CREATING and frame is not root:
+            trace.create(frame.get("from"), frame.get("to"), frame.get("error"))
         if frame.get("error") is not None:
             continue  # everything below a reverted frame is undone with it
         if frame.get("type") in MOVING and frame.get("value") is not None:
             wei = quantity(frame["value"], "trace.value")
             if wei:
-                transfers.append(
+                trace.transfers.append(
                     Transfer(address(frame.get("from"), "trace.from"), address(frame.get("to"), "trace.to"), wei)
                 )
         calls = frame.get("calls") or []
         if not isinstance(calls, list):
             raise BadAnswer("calls of a frame must be a list")
         waiting.extend(reversed(calls))
-    return transfers
+    return trace
 
 
-def from_flat_traces(block: RawBlock, raw: Any) -> dict[int, list[Transfer]]:
-    """Transfers by position from trace_block's answer, which is asked for by number: each trace must name the hash.
+def from_flat_traces(block: RawBlock, raw: Any) -> dict[int, Trace]:
+    """The same from trace_block's answer, which is asked for by number: each trace must name the hash.
 
     Raises BadAnswer.
     """
@@ -93,7 +123,7 @@ def from_flat_traces(block: RawBlock, raw: Any) -> dict[int, list[Transfer]]:
     if missing:
         raise BadAnswer(f"gave no trace of {missing[0]} and {len(missing) - 1} more transactions")
     found = {position: _flat(items) for position, items in by_position.items()}
-    return {position: transfers for position, transfers in found.items() if transfers}
+    return {position: trace for position, trace in found.items() if trace}
 
 
 def _position(block: RawBlock, item: Mapping[str, Any]) -> int:
@@ -105,20 +135,22 @@ def _position(block: RawBlock, item: Mapping[str, Any]) -> int:
     return position
 
 
-def _flat(items: list[Mapping[str, Any]]) -> list[Transfer]:
+def _flat(items: list[Mapping[str, Any]]) -> Trace:
     undone: set[tuple[int, ...]] = set()
-    transfers: list[Transfer] = []
+    trace = Trace()
     places = [_place(item) for item in items]
     if () not in places or len(set(places)) != len(places):
         raise BadAnswer("traces of one transaction do not form a tree")
     undone.update(place for place, item in zip(places, items, strict=True) if item.get("error") is not None)
     for place, item in zip(places, items, strict=True):
-        if any(place[:n] in undone for n in range(len(place) + 1)):
+        if any(place[:n] in undone for n in range(len(place))):
             continue
-        transfer = _moved(item)
+        if item.get("type") == "create" and place:
+            trace.create(_action(item).get("from"), _created(item), item.get("error"))
+        transfer = None if place in undone else _moved(item)
         if transfer is not None:
-            transfers.append(transfer)
-    return transfers
+            trace.transfers.append(transfer)
+    return trace
 
 
 def _place(item: Mapping[str, Any]) -> tuple[int, ...]:
@@ -129,19 +161,27 @@ def _place(item: Mapping[str, Any]) -> tuple[int, ...]:
 
 
 def _moved(item: Mapping[str, Any]) -> Transfer | None:
-    action = item.get("action")
-    if not isinstance(action, Mapping):
-        raise BadAnswer("a trace must have an action")
+    action = _action(item)
     match item.get("type"):
         case "call" if action.get("callType") == "call":
             source, destination, value = action.get("from"), action.get("to"), action.get("value")
         case "create":
-            result = item.get("result")
-            created = result.get("address") if isinstance(result, Mapping) else None
-            source, destination, value = action.get("from"), created, action.get("value")
+            source, destination, value = action.get("from"), _created(item), action.get("value")
         case "suicide":
             source, destination, value = action.get("address"), action.get("refundAddress"), action.get("balance")
         case _:
             return None
     wei = quantity(value, "trace.value")
     return Transfer(address(source, "trace.from"), address(destination, "trace.to"), wei) if wei else None
+
+
+def _action(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    action = item.get("action")
+    if not isinstance(action, Mapping):
+        raise BadAnswer("a trace must have an action")
+    return action
+
+
+def _created(item: Mapping[str, Any]) -> Any:
+    result = item.get("result")
+    return result.get("address") if isinstance(result, Mapping) else None

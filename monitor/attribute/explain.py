@@ -1,18 +1,16 @@
-"""Give every flow part its reason, using each approval at most once.
-
-An approval explains the parts of one sink (one output or one transfer) when chain, asset, exact
-units, destination, tag, wallet, window, fee limit and, where given, txid all agree. Among several
-that fit, the one that names this txid wins, then the one that ends first: earliest deadline first
-is optimal for intervals. Of those that end together, the one that fits fewest others is used.
-"""
+"""Give every flow part its reason, using each approval at most once (monitor.attribute.matching)."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from chains.core.values import Transaction, TransactionKind
+from monitor.attribute.matching import Claim, Names, Sink, assign, claims_of, mismatch, names_of
 from monitor.model import Approval, Attribution, Direction, Flow, Judgement, Part, Reason, Sighting, Tier, Wallet
+
+_NO_BATCHES: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,64 +22,16 @@ class Rules:
 
 
 @dataclass(slots=True)
-class _Book:
-    """The unused approvals of a chain; ``take`` removes the one it returns."""
+class _Case:
+    """One transaction while it is judged: its sinks by number, and what was found for each."""
 
-    by_key: dict[tuple[str, str, int], list[Approval]] = field(default_factory=dict)
-    by_txid: dict[str, list[Approval]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, approvals: Iterable[Approval]) -> _Book:
-        book = cls()
-        for approval in approvals:
-            book.by_key.setdefault((approval.asset, approval.destination, approval.units), []).append(approval)
-            if approval.txid is not None:
-                book.by_txid.setdefault(approval.txid, []).append(approval)
-        for group in book.by_key.values():
-            group.sort(key=lambda a: (a.not_after, a.wallet is None, a.max_fee is None, a.max_fee or 0, a.id))
-        return book
-
-    def take(self, sink: list[Flow], txid: str, sighting: Sighting, fee: int) -> tuple[Approval | None, str]:
-        first = sink[0]
-        group = self.by_key.get((first.asset, first.destination, sum(flow.units for flow in sink)), [])
-        misfits = []
-        for approval in sorted(group, key=lambda a: a.txid is None):
-            misfit = mismatch(approval, {flow.wallet for flow in sink}, txid, sighting, fee)
-            if not misfit:
-                self._remove(approval)
-                return approval, ""
-            misfits.append(f"{approval.id}: {misfit}")
-        return None, "; ".join(misfits[:3])
-
-    def take_signature(self, signers: set[str], txid: str, sighting: Sighting, fee: int) -> Approval | None:
-        """An approval that names this transaction and allows signer, time and fee, for one that moves nothing else."""
-        for approval in self.by_txid.get(txid, []):
-            if not mismatch(approval, signers, txid, sighting, fee):
-                self._remove(approval)
-                return approval
-        return None
-
-    def _remove(self, approval: Approval) -> None:
-        self.by_key[approval.asset, approval.destination, approval.units].remove(approval)
-        if approval.txid is not None:
-            self.by_txid[approval.txid].remove(approval)
-
-
-def mismatch(approval: Approval, payers: set[str], txid: str, sighting: Sighting, fee: int) -> str:
-    """Why an approval of the right asset, units and destination does not explain this sink; "" if it does."""
-    if approval.txid is not None and approval.txid != txid:
-        return f"is for transaction {approval.txid}"
-    if approval.wallet is not None and payers != {approval.wallet}:
-        return f"is for wallet {approval.wallet}, paid by {', '.join(sorted(payers))}"
-    if approval.tag is not None:
-        return f"asks for tag {approval.tag!r}, this payment has none"
-    if approval.not_before is not None and sighting.latest < approval.not_before:
-        return f"is not valid before {approval.not_before.isoformat()}"
-    if sighting.earliest > approval.not_after:
-        return f"was valid until {approval.not_after.isoformat()}"
-    if approval.max_fee is not None and fee > approval.max_fee:
-        return f"allows a fee of {approval.max_fee} base units, {fee} were paid"
-    return ""
+    transaction: Transaction
+    flows: tuple[Flow, ...]
+    sighting: Sighting
+    names: Names
+    fee: int
+    sinks: list[list[Flow]]
+    found: list[tuple[Claim | None, str]] = field(default_factory=list)
 
 
 def explain(
@@ -89,40 +39,77 @@ def explain(
     owners: Mapping[str, Wallet],
     approvals: Iterable[Approval],
     rules: Rules,
+    batch_sizes: Mapping[str, int] = _NO_BATCHES,
 ) -> tuple[Judgement, ...]:
     """Judge the transactions of one chain in order.
 
-    ``owners``: the wallet of each watched locator; ``approvals``: the unused ones that may fit.
+    ``owners``: the wallet of each watched locator; ``approvals``: the unused ones that may fit;
+    ``batch_sizes``: how many approvals of each batch were read and not cancelled.
     """
-    book = _Book.of(approvals)
-    return tuple(_judge(item, flows, sighting, owners, book, rules) for item, flows, sighting in transactions)
+    cases = [
+        _Case(
+            item,
+            flows,
+            sighting,
+            names_of(item, owners),
+            sum(flow.units for flow in flows if flow.part is Part.FEE),
+            _sinks(flows),
+        )
+        for item, flows, sighting in transactions
+    ]
+    unused = _attach(cases, list(approvals), batch_sizes)
+    return tuple(_judge(case, owners, unused, rules) for case in cases)
 
 
-def _judge(
-    transaction: Transaction,
-    flows: tuple[Flow, ...],
-    sighting: Sighting,
-    owners: Mapping[str, Wallet],
-    book: _Book,
-    rules: Rules,
-) -> Judgement:
+def _attach(cases: list[_Case], approvals: list[Approval], batch_sizes: Mapping[str, int]) -> list[Approval]:
+    """Find the claim of every sink; returns the approvals that are left."""
+    places = [(case, flows) for case in cases for flows in case.sinks]
+    sinks = [
+        Sink(
+            flows[0].asset,
+            flows[0].destination,
+            sum(flow.units for flow in flows),
+            frozenset(flow.wallet for flow in flows),
+            case.names,
+            case.sighting,
+            case.fee,
+        )
+        for case, flows in places
+    ]
+    found, notes = assign(claims_of(approvals, batch_sizes), sinks)
+    for (case, _), claim, note in zip(places, found, notes, strict=True):
+        case.found.append((claim, note))
+    used = {id_ for claim in found if claim is not None for id_ in claim.ids}
+    return [approval for approval in approvals if approval.id not in used]
+
+
+def _take_signature(case: _Case, signers: set[str], unused: list[Approval]) -> Approval | None:
+    """An approval that names this transaction by its id and allows signer, time and fee, where nothing else moves.
+
+    One of a batch allows no signature: a batch pays or does nothing.
+    """
+    for approval in unused:
+        named = approval.txid is not None and approval.batch is None
+        if named and not mismatch(approval, signers, case.names, case.sighting, case.fee):
+            unused.remove(approval)
+            return approval
+    return None
+
+
+def _judge(case: _Case, owners: Mapping[str, Wallet], unused: list[Approval], rules: Rules) -> Judgement:
+    transaction, flows, sighting = case.transaction, case.flows, case.sighting
     touched = {m.account.locator: owners[m.account.locator] for m in transaction.movements}
     tiers = {wallet.name: wallet.tier for wallet in touched.values()}
-    fee = sum(flow.units for flow in flows if flow.part is Part.FEE)
     wraps = {leg.index for leg in transaction.legs if leg.wrap}
     reasons: dict[int, Attribution] = {}
-    for sink in _sinks(flows):
-        approval, note = book.take(sink, transaction.txid, sighting, fee)
+    for sink, (claim, note) in zip(case.sinks, case.found, strict=True):
         for flow in sink:
-            reason = _reason(approval, tiers[flow.wallet], rules, _kept_as(flow, wraps))
-            explained = reason is not Reason.UNEXPLAINED
-            reasons[flow.index] = Attribution(
-                flow, reason, "" if approval is None else approval.id, "" if explained else note
-            )
+            reason = _reason(claim, tiers[flow.wallet], rules, _kept_as(flow, wraps))
+            reasons[flow.index] = _attribution(flow, reason, claim, note)
     signers = {owners[locator].name for locator in transaction.signers if owners[locator].tier is Tier.COLD}
     signature = None
     if signers and not _signing_explained(reasons, rules):
-        signature = book.take_signature(signers, transaction.txid, sighting, fee) if not reasons else None
+        signature = _take_signature(case, signers, unused) if not reasons else None
         cold = () if signature is not None else tuple(sorted(signers))
     else:
         cold = ()
@@ -153,12 +140,18 @@ def _kept_as(flow: Flow, wraps: Collection[int]) -> Reason | None:
     return Reason.WRAP if flow.sink in wraps else None
 
 
-def _reason(approval: Approval | None, tier: Tier, rules: Rules, kept: Reason | None) -> Reason:
+def _attribution(flow: Flow, reason: Reason, claim: Claim | None, note: str) -> Attribution:
+    if claim is None:
+        return Attribution(flow, reason, note=note if reason is Reason.UNEXPLAINED else "")
+    return Attribution(flow, reason, claim.ids[0], batch=claim.ids if len(claim.ids) > 1 else ())
+
+
+def _reason(claim: Claim | None, tier: Tier, rules: Rules, kept: Reason | None) -> Reason:
     cold = tier is Tier.COLD
     if kept is not None:
-        allowed = approval is not None or not (cold and rules.cold_needs_approval)
+        allowed = claim is not None or not (cold and rules.cold_needs_approval)
         return kept if allowed else Reason.UNEXPLAINED
-    if approval is not None:
+    if claim is not None:
         return Reason.APPROVED
     if not cold and not rules.approvals_configured:
         return Reason.NOT_ATTRIBUTED

@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-from monitor.books.approvals import ApprovalError, Heartbeat, decode, parse_approval
+from monitor.books.approvals import ApprovalError, Heartbeat, SignatureError, decode, parse_approval
 from monitor.books.check import check, check_books, summary
 from monitor.books.errors import BooksError
 from monitor.books.feed import ApprovalsRead, Bookmark, Malformed, read_new
 from monitor.books.funds import Fund, read_funds
-from monitor.books.tables import Statement, read_liabilities, read_prices, read_statements
+from monitor.books.keys import Keys, read_keys
+from monitor.books.sql import Database
+from monitor.books.sql_feed import Cursor, SqlApprovals, SqlRead
+from monitor.books.tables import Queried, Statement, read_liabilities, read_prices, read_statements
 
 __all__ = [
     "ApprovalError",
     "ApprovalsRead",
     "Bookmark",
     "BooksError",
+    "Cursor",
+    "Database",
     "Fund",
     "Heartbeat",
+    "Keys",
     "Malformed",
+    "Queried",
+    "SignatureError",
+    "SqlApprovals",
+    "SqlRead",
     "Statement",
     "check",
     "check_books",
     "decode",
     "parse_approval",
     "read_funds",
+    "read_keys",
     "read_liabilities",
     "read_new",
     "read_prices",

@@ -12,19 +12,37 @@ from typing import Any, TypeVar
 
 from chains.core.errors import AddressError
 from chains.core.strictjson import loads
+from monitor.books.keys import SIGNATURE, Keys, Unsigned, check_signature
 from monitor.books.text import parse_coins, parse_name, parse_past, parse_time
 from monitor.config.resolved import Config
-from monitor.model import Approval, Cancellation, rfc3339
+from monitor.model import Approval, BadSignature, Cancellation, rfc3339
 
 #: An approval has about 400 characters; a batch's id or a script:<hex> destination may be long.
 LONGEST_LINE = 64 * 1024
 WINDOW = timedelta(hours=24)
 _REQUIRED = ("id", "chain", "asset", "amount", "destination")
-_OPTIONAL = ("tag", "wallet", "not_before", "not_after", "max_fee", "txid", "batch", "op")
-_KEYS = (*_REQUIRED, *_OPTIONAL)
+_OPTIONAL = (
+    "tag",
+    "wallet",
+    "not_before",
+    "not_after",
+    "max_fee",
+    "txid",
+    "safe_tx_hash",
+    "outputs_hash",
+    "batch",
+    "batch_size",
+    "op",
+)
+KEYS = (*_REQUIRED, *_OPTIONAL)
 #: how each kind of chain prints the id of a transaction
 _TXIDS = {"bitcoin": re.compile(r"[0-9a-f]{64}"), "evm": re.compile(r"0x[0-9a-f]{64}")}
+_SAFE_TX_HASH = re.compile(r"0x[0-9a-f]{64}")
+_OUTPUTS_HASH = re.compile(r"[0-9a-f]{64}")
 _LONGEST_ID = 200
+_LARGEST_BATCH = 100_000
+#: keys of an approval that came later: without them an approval has the digest that it had before
+_ADDED_LATER = ("safe_tx_hash", "outputs_hash", "batch_size")
 
 _T = TypeVar("_T")
 
@@ -35,6 +53,14 @@ class ApprovalError(ValueError):
     def __init__(self, problems: list[tuple[str, str]]) -> None:
         self.problems = tuple(problems)
         super().__init__("; ".join(f"{key}: {message}" if key else message for key, message in problems))
+
+
+class SignatureError(ApprovalError):
+    """A record that no known key has signed; ``bad`` says which."""
+
+    def __init__(self, bad: BadSignature) -> None:
+        super().__init__([("", bad.why)])
+        self.bad = bad
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +85,10 @@ def decode(text: str | bytes) -> object:
         raise ApprovalError([("", f"not JSON ({error}): write one JSON object a line")]) from error
 
 
-def parse_approval(record: object, config: Config, now: datetime) -> Record:
+def parse_approval(record: object, config: Config, now: datetime, keys: Keys | None = None) -> Record:
     """What a decoded record says. Raises ApprovalError with everything that is wrong in it.
+
+    ``keys``: one of them must have signed it, else SignatureError; None: signatures are not looked at.
 
     ``now``: when it is read for the first time; without ``not_before`` and ``not_after`` the
     approval ends 24 h later. The digest covers the meaning (units, canonical destination, UTC
@@ -69,14 +97,16 @@ def parse_approval(record: object, config: Config, now: datetime) -> Record:
     """
     if not isinstance(record, dict):
         raise ApprovalError([("", 'not an object: write {"id": …, "chain": …}')])
+    if keys is not None:
+        _check_signed(record, keys)
     fields = _Fields(record)
     if "heartbeat" in record:
-        fields.known(("heartbeat",))
+        fields.known(("heartbeat", SIGNATURE))
         time = fields.read("heartbeat", lambda text: parse_past(text, now))
         fields.done()
         assert time is not None
         return Heartbeat(time)
-    fields.known(_KEYS)
+    fields.known((*KEYS, SIGNATURE))
     op = fields.get("op", "approve")
     if op == "cancel":
         id_ = fields.read("id", _id)
@@ -86,6 +116,23 @@ def parse_approval(record: object, config: Config, now: datetime) -> Record:
     if op != "approve":
         fields.wrong("op", f"{op!r} is no operation: write approve or cancel")
     return _approval(fields, config, now)
+
+
+def _check_signed(record: Mapping[str, Any], keys: Keys) -> None:
+    try:
+        check_signature(record, keys)
+    except Unsigned as error:
+        raise SignatureError(BadSignature(_called(record), error.key, str(error))) from error
+
+
+def _called(record: Mapping[str, Any]) -> str:
+    """How a record that is not trusted is named in a case."""
+    if "heartbeat" in record:
+        return "heartbeat"
+    try:
+        return _id(record.get("id"))
+    except ValueError:
+        return "no id"
 
 
 def _approval(fields: _Fields, config: Config, now: datetime) -> Approval:
@@ -108,7 +155,12 @@ def _approval(fields: _Fields, config: Config, now: datetime) -> Approval:
         fields.wrong("tag", f"must be null: {chain or 'this chain'} has no destination tags")
     wallet = fields.optional("wallet", lambda text: _wallet(text, chain, config))
     txid = fields.optional("txid", lambda text: _txid(text, settings.kind if settings is not None else ""))
+    safe_tx_hash = fields.optional("safe_tx_hash", lambda text: _safe(text, settings.kind if settings else ""))
+    outputs_hash = fields.optional("outputs_hash", _outputs)
     batch = fields.optional("batch", _id)
+    batch_size = fields.optional("batch_size", _batch_size)
+    if batch_size is not None and fields.get("batch") is None:
+        fields.wrong("batch_size", "belongs to batch: write batch, or leave it out")
     not_before, not_after = fields.optional("not_before", parse_time), fields.optional("not_after", parse_time)
     if not_before is not None and not_after is not None and not_after <= not_before:
         fields.wrong("not_after", "must be later than not_before")
@@ -120,7 +172,22 @@ def _approval(fields: _Fields, config: Config, now: datetime) -> Approval:
     assert destination is not None, "a record without destination is refused above"
     until = not_after or (not_before or now) + WINDOW
     approval = Approval(
-        id_, chain, asset, units, destination, wallet, None, not_before, until, max_fee, txid, batch, digest=""
+        id_,
+        chain,
+        asset,
+        units,
+        destination,
+        wallet,
+        None,
+        not_before,
+        until,
+        max_fee,
+        txid,
+        batch,
+        digest="",
+        safe_tx_hash=safe_tx_hash,
+        outputs_hash=outputs_hash,
+        batch_size=batch_size,
     )
     return replace(approval, digest=_digest(_meaning(approval, not_after)))
 
@@ -130,7 +197,7 @@ def _meaning(approval: Approval, not_after: datetime | None) -> dict[str, object
     meaning: dict[str, object] = {
         name: value if value is None or isinstance(value, str) else str(value)
         for name, value in asdict(approval).items()
-        if name not in {"not_before", "not_after", "digest"}
+        if name not in {"not_before", "not_after", "digest"} and not (name in _ADDED_LATER and value is None)
     }
     meaning["not_before"] = rfc3339(approval.not_before) if approval.not_before is not None else None
     meaning["not_after"] = rfc3339(not_after) if not_after is not None else None
@@ -212,6 +279,28 @@ def _txid(text: object, kind: str) -> str:
         begin = "0x and " if kind == "evm" else ""
         raise ValueError(f"{text!r:.100} is no transaction id of this chain: write {begin}64 hex digits")
     return txid
+
+
+def _safe(text: object, kind: str) -> str:
+    lower = text.lower() if isinstance(text, str) else ""
+    if kind == "bitcoin":
+        raise ValueError("there are no Safes on this chain: leave it out")
+    if _SAFE_TX_HASH.fullmatch(lower) is None:
+        raise ValueError(f"{text!r:.100} is no Safe transaction hash: write 0x and 64 hex digits")
+    return lower
+
+
+def _outputs(text: object) -> str:
+    lower = text.lower() if isinstance(text, str) else ""
+    if _OUTPUTS_HASH.fullmatch(lower) is None:
+        raise ValueError(f"{text!r:.100} is no hash of outputs: write 64 hex digits")
+    return lower
+
+
+def _batch_size(value: object) -> int:
+    if type(value) is not int or not 1 <= value <= _LARGEST_BATCH:
+        raise ValueError(f"{value!r:.100} is no size of a batch: write a whole number from 1 to {_LARGEST_BATCH}")
+    return value
 
 
 def _digest(meaning: Mapping[str, object]) -> str:

@@ -10,10 +10,11 @@ from pathlib import Path
 from monitor.books.errors import BooksError
 from monitor.books.feed import Bookmark, read_new
 from monitor.books.funds import read_funds
+from monitor.books.keys import Keys, read_keys
 from monitor.books.tables import read_liabilities, read_prices, read_statements
 from monitor.config.loader import load
 from monitor.config.mistakes import ConfigError, Mistake, in_order
-from monitor.config.models import Book
+from monitor.config.models import Approvals, Book
 from monitor.config.resolved import Config
 
 #: A file of another kind has as many mistakes as lines.
@@ -49,8 +50,8 @@ def check_books(config: Config, now: datetime) -> list[Mistake]:
             read(config.path(name))
         except BooksError as error:
             mistakes.extend(error.mistakes)
-    if books.approvals is not None and books.approvals.file is not None:
-        mistakes.extend(_approvals(config.path(books.approvals.file), config, now))
+    if books.approvals is not None:
+        mistakes.extend(_approvals(books.approvals, config, now))
     return mistakes
 
 
@@ -58,12 +59,20 @@ def _file(book: Book | None) -> str | None:
     return book.file if book is not None else None
 
 
-def _approvals(path: Path, config: Config, now: datetime) -> list[Mistake]:
+def _approvals(book: Approvals, config: Config, now: datetime) -> list[Mistake]:
+    try:
+        keys = None if book.keys_file is None else read_keys(config.path(book.keys_file))
+    except BooksError as error:
+        return list(error.mistakes)
+    return [] if book.file is None else _approvals_file(config.path(book.file), config, now, keys)
+
+
+def _approvals_file(path: Path, config: Config, now: datetime, keys: Keys | None) -> list[Mistake]:
     mistakes: list[Mistake] = []
     bookmark, more = Bookmark(), True
     while more and len(mistakes) < _MOST_MALFORMED:
         try:
-            read = read_new(path, bookmark, config, now)
+            read = read_new(path, bookmark, config, now, keys)
         except BooksError as error:
             return [*mistakes, *error.mistakes]
         mistakes.extend(Mistake(str(path), bad.line, "line", bad.reason) for bad in read.malformed)

@@ -9,11 +9,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
-from monitor.books.approvals import LONGEST_LINE, ApprovalError, Heartbeat, decode, parse_approval
+from monitor.books.approvals import LONGEST_LINE, ApprovalError, Heartbeat, SignatureError, decode, parse_approval
 from monitor.books.errors import BooksError
+from monitor.books.keys import Keys
 from monitor.config.mistakes import Mistake
 from monitor.config.resolved import Config
-from monitor.model import Approval, Cancellation
+from monitor.model import Approval, BadSignature, Cancellation
 
 #: How much one call reads; the caller calls again while ``more`` is true.
 BYTES_PER_READ = 4 * 1024 * 1024
@@ -38,10 +39,11 @@ class Bookmark:
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """A line that says nothing that can be used, and why."""
+    """A line that says nothing that can be used, and why; ``signature``: where no known key has signed it."""
 
     line: int
     reason: str
+    signature: BadSignature | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,10 @@ class ApprovalsRead:
     more: bool
 
 
-def read_new(path: Path, bookmark: Bookmark, config: Config, now: datetime) -> ApprovalsRead:
+def read_new(path: Path, bookmark: Bookmark, config: Config, now: datetime, keys: Keys | None = None) -> ApprovalsRead:
     """What was appended since ``bookmark``, at most BYTES_PER_READ of it. Raises BooksError if unreadable.
+
+    ``keys``: every line must be signed by one of them; None: signatures are not looked at.
 
     A last line without newline is not yet a line. Empty lines say nothing. CRLF and a byte order
     mark at the start are accepted. ``now``: the time of this first reading.
@@ -72,7 +76,7 @@ def read_new(path: Path, bookmark: Bookmark, config: Config, now: datetime) -> A
             start = Bookmark() if restarted else bookmark
             file.seek(start.offset)
             raw = file.read(BYTES_PER_READ)
-            reader = _Reader(config, now, start)
+            reader = _Reader(config, now, start, keys)
             used = reader.take(raw)
             end = start.offset + used
             more = used > 0 and os.fstat(file.fileno()).st_size > end
@@ -100,8 +104,8 @@ def _tail(file: BinaryIO, offset: int) -> str:
 class _Reader:
     """Lines of one chunk into records."""
 
-    def __init__(self, config: Config, now: datetime, start: Bookmark) -> None:
-        self._config, self._now, self._first = config, now, start.offset == 0
+    def __init__(self, config: Config, now: datetime, start: Bookmark, keys: Keys | None) -> None:
+        self._config, self._now, self._first, self._keys = config, now, start.offset == 0, keys
         self.line, self.skipping = start.line, start.skipping
         self.records: list[tuple[int, Approval | Cancellation]] = []
         self.heartbeats: list[Heartbeat] = []
@@ -136,7 +140,10 @@ class _Reader:
         if not text.strip():
             return
         try:
-            record = parse_approval(decode(text), self._config, self._now)
+            record = parse_approval(decode(text), self._config, self._now, self._keys)
+        except SignatureError as error:
+            self.malformed.append(Malformed(self.line, str(error), error.bad))
+            return
         except ApprovalError as error:
             self.malformed.append(Malformed(self.line, str(error)))
             return

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
 from monitor.books.errors import BooksError
+from monitor.books.sql import Database, table
 from monitor.books.text import BUSINESS_DAY, parse_coins, parse_currency, parse_name, parse_past, parse_price
 from monitor.config.mistakes import Mistake
 from monitor.model import Liability, Owner, Price, Tier
@@ -37,7 +38,15 @@ class Statement:
     tier: Tier
 
 
-def read_liabilities(path: Path, decimals: Mapping[str, int], now: datetime) -> tuple[Liability, ...]:
+@dataclass(frozen=True, slots=True)
+class Queried:
+    """A book that is the result of a query."""
+
+    database: Database
+    query: str
+
+
+def read_liabilities(path: Path | Queried, decimals: Mapping[str, int], now: datetime) -> tuple[Liability, ...]:
     """What is owed, one row an asset. ``decimals``: by asset, of the configuration. Raises BooksError."""
 
     def row(cells: _Row) -> Liability:
@@ -46,7 +55,7 @@ def read_liabilities(path: Path, decimals: Mapping[str, int], now: datetime) -> 
     return _read(path, LIABILITIES_HEADER, ("asset",), row)
 
 
-def read_prices(path: Path, decimals: Mapping[str, int], now: datetime) -> tuple[Price, ...]:
+def read_prices(path: Path | Queried, decimals: Mapping[str, int], now: datetime) -> tuple[Price, ...]:
     """What one coin is worth, one row for each asset and currency. Raises BooksError."""
 
     def row(cells: _Row) -> Price:
@@ -109,12 +118,19 @@ class _Row:
         return self.read("as_of", lambda text: parse_past(text, now, BUSINESS_DAY))
 
 
-def _read(path: Path, header: tuple[str, ...], unique: tuple[str, ...], parse: Callable[[_Row], _T]) -> tuple[_T, ...]:
+def _read(
+    source: Path | Queried, header: tuple[str, ...], unique: tuple[str, ...], parse: Callable[[_Row], _T]
+) -> tuple[_T, ...]:
     """Every row parsed; ``unique`` columns together may not repeat."""
     out: list[_T] = []
     mistakes: list[Mistake] = []
     seen: dict[tuple[str, ...], int] = {}
-    for line, cells in _rows(path, header, mistakes):
+    rows: Iterable[tuple[int, Mapping[str, str]]]
+    if isinstance(source, Queried):
+        path, rows = source.database.dsn_file, table(source.database, source.query, header)
+    else:
+        path, rows = source, _rows(source, header, mistakes)
+    for line, cells in rows:
         try:
             out.append(parse(_Row(cells)))
         except _BadCell as bad:

@@ -49,11 +49,11 @@ class Unreadable(Exception):
         self.line = line
 
 
-def read_addresses(path: FilePath) -> Iterator[tuple[int, str]]:
+def read_addresses(path: FilePath, skip: Callable[[Unreadable], None] | None = None) -> Iterator[tuple[int, str]]:
     """(line number, address) of an address file: one a line, an optional label after a comma, # comments.
 
     A first line that says "address" is a header; a byte order mark and CRLF are accepted.
-    Raises OSError, and Unreadable with the line.
+    Raises OSError, and Unreadable with the line; with ``skip``, that is told of the line and the next one is read.
     """
     header_allowed = True
     with path.open("rb") as file:
@@ -65,13 +65,21 @@ def read_addresses(path: FilePath) -> Iterator[tuple[int, str]]:
                 if not text or text.startswith("#"):
                     continue
                 address = next(csv.reader([text]))[0].strip() if '"' in text else text.partition(",")[0].strip()
-            except UnicodeDecodeError as error:
-                raise Unreadable(number, "not UTF-8: save the file as UTF-8") from error
-            except csv.Error as error:
-                raise Unreadable(number, f"not CSV ({error}): write one address a line") from error
+            except (UnicodeDecodeError, csv.Error) as error:
+                unreadable = Unreadable(number, _what_is_wrong(error))
+                if skip is None:
+                    raise unreadable from error
+                skip(unreadable)
+                continue
             if not (header_allowed and address.lower() == "address"):
                 yield number, address
             header_allowed = False
+
+
+def _what_is_wrong(error: UnicodeDecodeError | csv.Error) -> str:
+    if isinstance(error, csv.Error):
+        return f"not CSV ({error}): write one address a line"
+    return "not UTF-8: save the file as UTF-8"
 
 
 def claim_all(parts: Parts, base: FilePath, report: Report, mistakes: list[Mistake]) -> Claims:

@@ -176,17 +176,17 @@ class WalletSettings(Strict):
 
 
 class Sql(Strict):
-    """A book that is read from a database."""
+    """A book that is read from a database, SQLite or PostgreSQL; porwatch only reads there."""
 
-    dsn_file: FileName = Field(description=f"File with the database URL. {LATER}")
-    query: LongText = Field(description=f"Query whose columns are named as the file's. {LATER}")
+    dsn_file: FileName = Field(description="File with the database URL; a SQLite file is relative to it.")
+    query: LongText = Field(description="Query whose columns are named as the file's; amounts as text or NUMERIC.")
 
 
 class Book(Strict):
     """A book: declared records from a file or from a database."""
 
     file: FileName | None = Field(default=None, description="The file.")
-    sql: Sql | None = Field(default=None, description=f"A database instead of the file. {LATER}")
+    sql: Sql | None = Field(default=None, description="A database instead of the file.")
 
     @model_validator(mode="after")
     def _one_source(self) -> Book:
@@ -206,10 +206,86 @@ class Liabilities(Book):
     max_age: Interval = Field(default=timedelta(hours=26), description="Older liabilities make coverage UNVERIFIED.")
 
 
-class Approvals(Book):
-    """What may leave: a file of JSON lines that is appended to. POST /api/v1/approvals works beside it, or alone."""
+_COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
-    keys_file: FileName | None = Field(default=None, description=f"ed25519 public keys that sign approvals. {LATER}")
+
+def _column(value: str) -> str:
+    if _COLUMN.fullmatch(value) is None:
+        raise ValueError(f"{value!r} is no plain name of a column: give it one in the query (AS name)")
+    return value
+
+
+Column = Annotated[Text, AfterValidator(_column)]
+ApprovalKey = Literal[
+    "id",
+    "chain",
+    "asset",
+    "amount",
+    "destination",
+    "tag",
+    "wallet",
+    "not_before",
+    "not_after",
+    "max_fee",
+    "txid",
+    "safe_tx_hash",
+    "outputs_hash",
+    "batch",
+    "batch_size",
+    "signature",
+]
+
+
+class Statuses(Strict):
+    """What a row's status means; a row of any other status is not yet an approval."""
+
+    column: Column = Field(description="The column with the status.")
+    approved: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)] = Field(
+        description="Statuses of an approval."
+    )
+    cancelled: Annotated[tuple[Text, ...], Field(strict=False)] = Field(
+        default=(), description="Statuses of an approval that was taken back."
+    )
+
+
+class ApprovalsSql(Sql):
+    """Approvals in a database: rows that are only ever added, or changed with a larger cursor."""
+
+    query: LongText = Field(description="Query with a row for each approval.")
+    cursor: Column = Field(
+        description="Column that grows with every row and every change of a row: a whole number, a time or text."
+    )
+    overlap: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        default=1000,
+        description="So many rows before the last one are read again: for transactions that commit out of order.",
+    )
+    columns: dict[ApprovalKey, Column] = Field(
+        default={}, description="Column of each key of an approval, where it is not named as the key."
+    )
+    statuses: Statuses | None = Field(default=None, description="Which rows count; none: every row is an approval.")
+    amount_is: Literal["gross", "net"] = Field(
+        default="gross", description="net: fee_column is added to the amount. What leaves the wallet must come out."
+    )
+    fee_column: Column | None = Field(default=None, description="Fee in the approval's asset, added to a net amount.")
+    heartbeat_query: LongText | None = Field(
+        default=None, description="Query of one row: the time up to which the feed is complete."
+    )
+
+    @model_validator(mode="after")
+    def _fee_of_net(self) -> ApprovalsSql:
+        if (self.amount_is == "net") != (self.fee_column is not None):
+            raise ValueError("amount_is: net and fee_column belong together: write both, or neither")
+        return self
+
+
+class Approvals(Book):
+    """What may leave: a file of JSON lines that is appended to, or a query. POST /api/v1/approvals works beside it."""
+
+    sql: ApprovalsSql | None = Field(default=None, description="A database instead of the file.")
+    keys_file: FileName | None = Field(
+        default=None,
+        description="ed25519 public keys, one a line: name and 32 bytes in hex or base64. Every record must be signed.",
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> Approvals:

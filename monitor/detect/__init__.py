@@ -3,6 +3,7 @@
 from monitor.detect.changes import acted, another_fault, approved, due, reorged_out, unconfirmed
 from monitor.detect.findings import (
     altered_approval,
+    bad_signature,
     blind,
     coin_cases,
     deep_reorg,
@@ -21,6 +22,7 @@ __all__ = [
     "altered_approval",
     "another_fault",
     "approved",
+    "bad_signature",
     "blind",
     "cases_of_block",
     "coin_cases",

@@ -10,6 +10,7 @@ from chains.core.amounts import format_coins
 from chains.core.values import BlockRef, Fault
 from monitor.detect.words import SYSTEM
 from monitor.model import (
+    BadSignature,
     Case,
     CaseState,
     CoinChange,
@@ -35,6 +36,21 @@ def altered_approval(approval_id: str, source: str, why: str, now: datetime) -> 
         subject=approval_id,
         evidence={"source": source, "why": why},
         history=(Event(now, "opened", SYSTEM, why),),
+    )
+
+
+def bad_signature(bad: BadSignature, source: str, now: datetime) -> Case:
+    """A line of the approvals source that no known key has signed: one case for each id and key."""
+    return Case(
+        id=case_id("bad_approval_signature", bad.id, bad.key),
+        rule="bad_approval_signature",
+        rules=("bad_approval_signature",),
+        severity=Severity.CRITICAL,
+        state=CaseState.OPEN,
+        opened_at=now,
+        subject=f"{bad.id} (key {bad.key})" if bad.key else f"{bad.id} (no key)",
+        evidence={"source": source, "why": bad.why},
+        history=(Event(now, "opened", SYSTEM, bad.why),),
     )
 
 

@@ -75,9 +75,13 @@ def _opened(connection: Connection, body: Json, _at: datetime) -> None:
 
 def _added(connection: Connection, body: Json, _at: datetime) -> None:
     """Locators that somebody asked to have followed from now on."""
+    table = schema.added
     for batch in chunks(body["wallets"].items()):
+        # One that was added before to a wallet that is gone.
+        locators = [locator for locator, _ in batch]
+        connection.execute(delete(table).where(table.c.chain == body["chain"], table.c.locator.in_(locators)))
         rows = [{"chain": body["chain"], "locator": locator, "wallet": wallet} for locator, wallet in batch]
-        connection.execute(insert(schema.added), rows)
+        connection.execute(insert(table), rows)
 
 
 def _carried(block: Json, asset: str) -> Json:

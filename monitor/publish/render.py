@@ -65,6 +65,9 @@ def render_approval(approval: Approval, state: str, first_read: datetime, scope:
         "max_fee": coins(native, approval.max_fee, scope.decimals),
         "txid": approval.txid,
         "batch": approval.batch,
+        "batch_size": approval.batch_size,
+        "safe_tx_hash": approval.safe_tx_hash,
+        "outputs_hash": approval.outputs_hash,
         "state": state,
         "first_read": rfc3339(first_read),
     }

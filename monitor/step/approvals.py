@@ -215,9 +215,7 @@ def _sink(rows: list[Any]) -> Sink:
     )
 
 
-def _settle(
-    connection: Connection, setup: Setup, plan: _Plan, claim: Claim, sink: list[Any], now: datetime
-) -> None:
+def _settle(connection: Connection, setup: Setup, plan: _Plan, claim: Claim, sink: list[Any], now: datetime) -> None:
     """A payment is explained after all: its cases and its parts say so, and its approvals are used up."""
     first = sink[0]
     parts = [row for row in reader.flows_of(connection, first.chain, first.txid) if row.part != Part.FEE]

@@ -82,9 +82,9 @@ def assets_opened(observation: AssetsOpened) -> Commit:
 
 
 def added(connection: Connection, observation: Added) -> Commit:
-    """Remember locators that somebody added; those that are followed or remembered already change nothing."""
-    known = {*reader.added(connection, observation.chain), *reader.watched(connection, observation.chain)}
-    new = {locator: wallet for locator, wallet in observation.wallets.items() if locator not in known}
+    """Remember locators that somebody added; those that are remembered already change nothing."""
+    known = reader.added(connection, observation.chain)
+    new = {locator: wallet for locator, wallet in observation.wallets.items() if known.get(locator) != wallet}
     if not new:
         return Commit()
     return Commit(records=(Record("added", {"chain": observation.chain, "wallets": new, "by": observation.by}),))

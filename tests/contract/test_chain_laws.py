@@ -30,9 +30,7 @@ async def follow(chain: Chain, watch: Watch, after: BlockRef) -> list[Block]:
 
 
 async def units(chain: Chain, accounts: Sequence[Account], at: BlockRef) -> dict[Account, int]:
-    answer = await chain.holdings(accounts, at)
-    # A chain package that does not answer with Holdings yet gives the units themselves.
-    return dict(getattr(answer, "units", answer))
+    return dict((await chain.holdings(accounts, at)).units)
 
 
 async def test_opening_and_movements_give_the_holdings_of_every_later_block(

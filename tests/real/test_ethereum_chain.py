@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_account import Account as KeyedAccount
+from eth_account.signers.local import LocalAccount
 
 from chains.core.errors import AllEndpointsFailed, ChainError, Reorganised
 from chains.core.jsonrpc import Reply
@@ -21,9 +23,10 @@ from chains.core.settings import Endpoint
 from chains.core.transport import HttpTransport
 from chains.core.values import Account, Block, BlockRef, TransactionKind
 from chains.ethereum import Settings, connect, parse_address
+from chains.ethereum.body import UNPROVED_LOGS
 from chains.ethereum.chain import EvmChain
+from chains.ethereum.details import UNSEEN_HERE
 from chains.ethereum.nodes import translate
-from chains.ethereum.reader import UNSEEN_HERE
 from chains.lab.anvil import WEI_PER_ETH, Anvil, token_call
 
 pytestmark = pytest.mark.component("anvil")
@@ -34,6 +37,8 @@ FORWARDER = "0x6011600c60003960116000f3" + "60006000600060006020356000355af100"
 REVERTER = "0x6005600c60003960056000f3" + "60006000fd"
 #: Calls itself with all its gas, some 780 calls deep.
 DIVER = "0x6009600c60003960096000f3" + "5f5f5f5f5f305af100"
+#: Creates an empty contract; one whose code fails; and one with more wei than it has, which does not begin.
+FACTORY = "0x6025600c60003960256000f3" + "5f5f5ff0" + "625f5ffd5f52" + "6003601d5ff0" + "5f5f6f" + "ff" * 16 + "f000"
 TRACES = ("debug_traceBlockByHash", "trace_block")
 DECIMALS = {"ETH": 18, "USDT": 8}
 
@@ -119,7 +124,7 @@ async def residuals(chain: EvmChain, watched: list[str], start: BlockRef, blocks
     found: Counter[Account] = Counter()
     for block in blocks:
         held.update(moved(block))
-        now = await chain.holdings(list(held), block.ref)
+        now = (await chain.holdings(list(held), block.ref)).units
         for account, units in now.items():
             found[account] += units - held[account]
         held = Counter(now)
@@ -139,6 +144,7 @@ class Stage:
         self.fake = spelled(node.deploy_token(self.rich, "USDT", 6, 10**12))
         self.forwarder = self.deploy(FORWARDER, WEI_PER_ETH)
         self.reverter = self.deploy(REVERTER)
+        self.factory = ""
         self.start: dict[str, Any] = node.rpc("eth_getBlockByNumber", "latest", False)
 
     @property
@@ -184,7 +190,10 @@ class Stage:
         node.mine()
 
     def start_ref(self) -> BlockRef:
-        b = self.start
+        return self.ref(self.start)
+
+    def ref(self, block: dict[str, Any] | None = None) -> BlockRef:
+        b = block or self.node.rpc("eth_getBlockByNumber", "latest", False)
         return BlockRef("ethereum", int(b["number"], 16), b["hash"], b["parentHash"], int(b["timestamp"], 16))
 
 
@@ -201,7 +210,8 @@ async def test_everything_that_happens_to_an_account_explains_its_balance_exactl
     stage.everything()
     blocks = await follow(chain, stage.watched, stage.start_ref())
     assert await residuals(chain, stage.watched, stage.start_ref(), blocks) == {}
-    assert all(block.unseen == () for block in blocks)
+    said = {sentence for block in blocks for sentence in block.unseen}
+    assert said == ({UNPROVED_LOGS} if "eth_getBlockReceipts" in without else set())
     transactions = [t for block in blocks for t in block.transactions]
     assert sum(not t.succeeded for t in transactions) == 2
     assert all(len(t.legs) == 1 for t in transactions if not t.succeeded)
@@ -267,6 +277,92 @@ async def test_a_watched_fee_recipient_earns_exactly_what_the_node_says(fresh_an
         kinds = {t.kind for block in blocks for t in block.transactions}
         assert kinds == {TransactionKind.REWARD}
         assert sum(moved(block).total() for block in blocks) > 0
+
+
+class Delegation:
+    """One of our keys (EIP-7702), and a stranger who pays for what it authorises."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage, self.node = stage, stage.node
+        self.own, self.sponsor = KeyedAccount.create(), KeyedAccount.create()
+        for each in (self.own, self.sponsor):
+            self.node.rpc("anvil_setBalance", each.address, hex(WEI_PER_ETH))
+        self.node.mine()
+
+    def authorise(self, nonce: int, chain_id: int = 0) -> Any:
+        choice = {"chainId": chain_id, "address": self.stage.factory, "nonce": nonce}
+        return self.own.sign_authorization(choice)
+
+    def send(self, sender: LocalAccount, to: str, *authorisations: Any) -> dict[str, Any]:
+        nonce = int(self.node.rpc("eth_getTransactionCount", sender.address, "latest"), 16)
+        fields: dict[str, Any] = {
+            "type": 4, "chainId": self.node.chain_id, "nonce": nonce, "to": spelled(to), "value": 0, "gas": 900_000,
+            "maxFeePerGas": 10**10, "maxPriorityFeePerGas": 1, "authorizationList": authorisations,
+        }  # fmt: skip
+        signed = sender.sign_transaction(fields)
+        return self.node.receipt(self.node.rpc("eth_sendRawTransaction", signed.raw_transaction.to_0x_hex()))
+
+
+@pytest.mark.parametrize("without", [(), TRACES[:1], ("eth_getBlockReceipts",)], ids=["tree", "flat", "no receipts"])
+async def test_every_step_of_a_nonce_is_explained_by_its_transaction(
+    fresh_anvil: Anvil, open_chain: Opener, without: tuple[str, ...]
+) -> None:
+    stage = Stage(fresh_anvil)
+    stage.factory = stage.deploy(FACTORY)
+    keyed = Delegation(stage)
+    start = stage.ref()
+    keyed.send(
+        keyed.sponsor,
+        stage.stranger,
+        keyed.authorise(0),
+        keyed.authorise(7),
+        keyed.authorise(1, chain_id=5),
+        keyed.authorise(1, chain_id=fresh_anvil.chain_id),
+    )
+    fresh_anvil.receipt(stage.send(stage.stranger, keyed.own.address))
+    fresh_anvil.receipt(stage.send(stage.stranger, stage.factory))
+    failed = keyed.send(keyed.sponsor, stage.reverter, keyed.authorise(4))
+    assert failed["status"] == "0x0"
+    keyed.send(keyed.own, stage.stranger, keyed.authorise(6))
+    fresh_anvil.receipt(stage.send(stage.hot, stage.reverter, 1))
+    new = stage.deploy(REVERTER, sender=stage.created_by)
+
+    chain = open_chain(settings(fresh_anvil, stage.token), without)
+    watched = [keyed.own.address, stage.factory, stage.hot, stage.created_by, stage.cold, new]
+    sequences = await chain.sequences(watched, start)
+    steps = []
+    for block in await follow(chain, watched, start):
+        expected = Counter(sequences)
+        for transaction in block.transactions:
+            expected.update(transaction.steps)
+            steps.append(dict(transaction.steps))
+        sequences = await chain.sequences(watched, block.ref)
+        assert sequences == {locator: expected[locator] for locator in watched}
+    own = keyed.own.address
+    assert steps == [
+        {own: 2},
+        {own: 2},
+        {stage.factory: 2},
+        {own: 1},
+        {own: 2},
+        {stage.hot: 1},
+        {stage.created_by: 1, new: 1},
+    ]
+    assert (await chain.open_at(watched, start)).sequences[own] == 0
+
+
+async def test_an_authorization_is_no_signature_and_is_named(fresh_anvil: Anvil, open_chain: Opener) -> None:
+    stage = Stage(fresh_anvil)
+    stage.factory = stage.deploy(FACTORY)
+    keyed = Delegation(stage)
+    start = stage.ref()
+    keyed.send(keyed.sponsor, stage.stranger, keyed.authorise(0))
+    chain = open_chain(settings(fresh_anvil, stage.token))
+    (transaction,) = [t for b in await follow(chain, [keyed.own.address], start) for t in b.transactions]
+    assert transaction.signers == frozenset()
+    assert transaction.movements == ()
+    assert transaction.parties["authorised"] == keyed.own.address.lower()
+    assert transaction.parties["delegate"] == stage.factory.lower()
 
 
 async def test_a_theft_through_a_contract_names_both_ends(anvil: Anvil, open_chain: Opener) -> None:

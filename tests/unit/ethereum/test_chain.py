@@ -108,7 +108,7 @@ async def test_holdings_are_total_in_units_of_the_asset_and_pinned_to_the_block(
 
 async def test_holding_nothing_asks_nobody() -> None:
     wire = node()
-    assert await make_chain(wire).holdings([], ref_of(CHAIN[5])) == {}
+    assert (await make_chain(wire).holdings([], ref_of(CHAIN[5]))).units == {}
     assert not wire.asked
 
 
@@ -117,7 +117,7 @@ async def test_more_accounts_than_one_part_are_read_in_parts(monkeypatch: pytest
     wire = node()
     wire.balances = {addr(1): 5, addr(3): 7}
     accounts = [Account("ethereum", person, "ETH") for person in PEOPLE]
-    held = await make_chain(wire).holdings(accounts, ref_of(CHAIN[5]))
+    held = (await make_chain(wire).holdings(accounts, ref_of(CHAIN[5]))).units
     assert list(held.values()) == [5, 0, 7]
 
 
@@ -155,7 +155,7 @@ async def test_dropped_state_is_history_unavailable_unless_another_endpoint_has_
     accounts = [Account("ethereum", PEOPLE[0], "ETH")]
     with pytest.raises(HistoryUnavailable):
         await make_chain(full).holdings(accounts, ref_of(CHAIN[1]))
-    assert await make_chain(full, archive).holdings(accounts, ref_of(CHAIN[1])) == {accounts[0]: 0}
+    assert (await make_chain(full, archive).holdings(accounts, ref_of(CHAIN[1]))).units == {accounts[0]: 0}
 
 
 async def test_holdings_at_a_block_that_left_the_chain_are_a_reorganisation() -> None:
