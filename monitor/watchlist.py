@@ -43,7 +43,7 @@ class Refused(ValueError):
 
 @dataclass(slots=True)
 class _Read:
-    """What one look at a source gave: every locator, and a sentence for each line that is none."""
+    """What one look at a source gave: the locators that its wallet has not, and a sentence for each bad line."""
 
     locators: dict[str, None] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -70,10 +70,9 @@ class WatchList:
         What a query no longer gives is dropped; where it cannot be asked, everything that it once gave is
         followed on.
         """
-        found = {wallet.name: await self._look(wallet, "addresses_sql") for wallet in self._wallets("addresses_sql")}
-        for name, read in found.items():
-            if read is not None:
-                await asyncio.to_thread(self._drop_others, self.config.wallet_settings[name], read)
+        for wallet in self._wallets("addresses_sql"):
+            if await self._look(wallet, "addresses_sql") is not None:
+                await asyncio.to_thread(self._drop_others, wallet)
         await self.read_sources()
 
     async def read_sources(self) -> None:
@@ -130,7 +129,9 @@ class WatchList:
 
     def _parse(self, wallet: WalletSettings, source: str, texts: Iterator[str]) -> _Read:
         """Locators of texts; those of the last look are not parsed again."""
-        last, now, read = self._texts.get(f"{source}/{wallet.name}", {}), {}, _Read()
+        watched, last = self.locators[wallet.chain], self._texts.get(f"{source}/{wallet.name}", {})
+        now: dict[str, str] = {}
+        read = _Read()
         for address in texts:
             try:
                 locator = last.get(address) or self.config.locator(wallet.chain, address)
@@ -138,22 +139,19 @@ class WatchList:
                 read.problems.append(f"{address[:100]}: {error}")
                 continue
             now[address] = locator
-            read.locators[locator] = None
+            if watched.get(locator) != wallet.name:
+                read.locators[locator] = None
         self._texts[f"{source}/{wallet.name}"] = now
         return read
 
-    def _drop_others(self, wallet: WalletSettings, read: _Read) -> None:
+    def _drop_others(self, wallet: WalletSettings) -> None:
         """Follow no longer what only the ledger remembers of a wallet: nobody names it any more."""
         with self.ledger.read() as connection:
             added = reader.added(connection, wallet.chain)
-        written = self.config.locators[wallet.chain]
+        given = self._texts[f"addresses_sql/{wallet.name}"].values()
+        named = {*given, *added, *self.config.locators[wallet.chain]}
         mine = self.locators[wallet.chain]
-        others = [
-            locator
-            for locator, name in mine.items()
-            if name == wallet.name and not (locator in read.locators or locator in written or locator in added)
-        ]
-        for locator in others:
+        for locator in [locator for locator, name in mine.items() if name == wallet.name and locator not in named]:
             del mine[locator]
             del self.setup.owners[wallet.chain][locator]
 
@@ -166,8 +164,7 @@ class WatchList:
                 self._claim(wallet, locator, len(new))
             except Refused as error:
                 problems.append(str(error))
-                continue
-            if locator not in self.locators[wallet.chain]:
+            else:
                 new[locator] = wallet.name
         self._watch(wallet.chain, new)
         return problems
@@ -210,9 +207,6 @@ class WatchList:
     def _watch(self, chain: str, new: Mapping[str, str]) -> None:
         if not new:
             return
-        owners = self.setup.owners[chain]
-        for locator, name in new.items():
-            owners[locator] = self.setup.wallets[name]
-            self.locators[chain][locator] = name
+        self.locators[chain].update(new)
         self.grow(chain, list(new))
         log.info("addresses added", extra={"chain": chain, "count": len(new)})

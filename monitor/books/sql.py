@@ -19,11 +19,11 @@ from monitor.config.mistakes import Mistake
 from monitor.config.secret import SecretError, read_secret
 from monitor.model import rfc3339
 
-#: no read of ours takes so long; a database that does is not answering
-STATEMENT_SECONDS = 30
+#: no page of ours takes so long; blocks with an outflow wait for it
+STATEMENT_SECONDS = 10
 #: rows of a whole table: one row an asset and currency
 MOST_ROWS = 100_000
-_CONNECT_SECONDS = 10
+_CONNECT_SECONDS = 5
 #: steps of SQLite's machine between two looks at the clock
 _SQLITE_STEPS = 10_000
 _LONGEST_REASON = 300

@@ -11,7 +11,7 @@ from typing import Never, Self, TypeVar
 from monitor.health import Health
 from monitor.ledger.store import Commit, Ledger, TakenOver, commit
 from monitor.step import Outcome, take
-from monitor.step.observations import BlockSeen, Observation, Rewound
+from monitor.step.observations import BlockSeen, Observation, Opened, Rewound
 from monitor.step.setup import Setup
 
 _Argument = TypeVar("_Argument")
@@ -71,6 +71,11 @@ class Writer:
         now = self._clock()
         with self._ledger.write() as connection:
             outcome = take(connection, self._setup, observation, now)
+        if isinstance(observation, Opened):
+            # What is ours and what is watched are the same: else one end of a payment would be missing.
+            wallets = self._setup.wallets
+            owned = {locator: wallets[name] for locator, name in observation.wallets.items()}
+            self._setup.owners[observation.opening.at.chain].update(owned)
         self._count(observation, outcome)
         return outcome
 

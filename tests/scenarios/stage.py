@@ -284,8 +284,10 @@ class Stage:
             not_after=moment(line["until"]) if "until" in line else self.now + timedelta(days=1),
             max_fee=units_of(line["max_fee"])[0] if "max_fee" in line else None,
             txid=line.get("txid"),
-            batch=None,
+            batch=line.get("batch"),
             digest=content,
+            outputs_hash=line.get("outputs_hash"),
+            batch_size=line.get("batch_size"),
         )
 
     def _reconfigure(self) -> None:

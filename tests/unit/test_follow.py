@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -84,19 +85,32 @@ class Rig:
 
 
 @pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+def store_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'ledger.db'}"
+
+
+@asynccontextmanager
+async def rig_on(store_url: str) -> AsyncIterator[Rig]:
     script = {"wallets": {"hot": HOT, "cold": COLD}}
     setup, watched = setup_of(script)
     chain = FakeChain("bitcoin", watched["bitcoin"])
     chain.world.give("hot-1", ["10 BTC"], "c1")
     chain.world.give("cold-1", ["50 BTC"], "c2")
     chain.grow(20)
-    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    ledger = Ledger(store_url)
     clock = [utc(GENESIS_TIME + 100 * BLOCK_SECONDS)]
     health = Health(clock[0], ("bitcoin",))
-    async with Writer(ledger, setup, health, clock=lambda: clock[0]) as writer:
-        yield Rig(chain, ledger, writer, health, clock, [], script)
-    ledger.close()
+    try:
+        async with Writer(ledger, setup, health, clock=lambda: clock[0]) as writer:
+            yield Rig(chain, ledger, writer, health, clock, [], script)
+    finally:
+        ledger.close()
+
+
+@pytest.fixture
+async def rig(store_url: str) -> AsyncIterator[Rig]:
+    async with rig_on(store_url) as made:
+        yield made
 
 
 def pay(number: int) -> dict[str, Any]:
@@ -472,7 +486,7 @@ async def test_the_ledger_of_a_wild_ride_rebuilds_from_its_journal(rig: Rig) -> 
 
 
 @pytest.fixture
-async def tokens(tmp_path: Path) -> AsyncIterator[Rig]:
+async def tokens(store_url: str) -> AsyncIterator[Rig]:
     """A chain with a token, of which porwatch is at first told nothing."""
     script = {"wallets": {"eth": {"chain": "ethereum", "tier": "hot", "addresses": ["0xhot", "0xnew"]}}}
     setup, watched = setup_of(script)
@@ -481,7 +495,7 @@ async def tokens(tmp_path: Path) -> AsyncIterator[Rig]:
     chain.world.give("0xnew", ["1 ETH", "7 USDT"])
     chain.assets = ("ETH",)
     chain.grow(20)
-    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    ledger = Ledger(store_url)
     clock = [utc(GENESIS_TIME + 100 * BLOCK_SECONDS)]
     health = Health(clock[0], ("ethereum",))
     async with Writer(ledger, setup, health, clock=lambda: clock[0]) as writer:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chains.core.values import Account, BlockRef
+from chains.core.values import Account, BlockRef, Coin
 from monitor.detect import residual_cases
-from monitor.model import Case, Liability, Owner, Residual, Severity, Tier, Wallet
-from monitor.reconcile import Held, customer_units, position, residuals, too_old
+from monitor.model import Case, CoinChange, Liability, Owner, Residual, Severity, Tier, Wallet
+from monitor.reconcile import Held, coin_change, customer_units, gaps, position, residuals, too_old
 
 AT = BlockRef("c", 7, "h7", "h6", 0)
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
@@ -121,12 +121,44 @@ def test_a_position_is_the_sum_over_the_chains_that_carry_it() -> None:
 
 
 def test_one_chain_that_was_not_read_makes_the_position_unknown_and_says_why() -> None:
-    held = [Held("c", AT, {"A": 5}, {"A": 5}), Held("d", None, None, {}, reason="refused")]
+    held = [
+        Held("b", None, None, {}, reason="busy"),
+        Held("c", AT, {"A": 5}, {"A": 5}),
+        Held("d", None, None, {}, "refused"),
+    ]
     found = position("A", held, None)
-    assert (found.held, found.owed, found.reason) == (None, None, "d: refused")
+    assert (found.held, found.owed, found.verified, found.reason) == (None, None, 5, "b: busy; d: refused")
 
 
 def test_a_declaration_is_too_old_one_microsecond_after_its_age() -> None:
     age = timedelta(hours=26)
     assert not too_old(NOW - age, age.total_seconds(), NOW)
     assert too_old(NOW - age - timedelta(microseconds=1), age.total_seconds(), NOW)
+
+
+def coin(name: str, locator: str, units: int = 5) -> Coin:
+    return Coin(name, locator, "A", units)
+
+
+def test_the_same_coins_in_any_order_have_not_changed() -> None:
+    coins = [coin("1", "a"), coin("2", "b")]
+    assert coin_change(coins, coins[::-1], "ab", AT) is None
+    assert coin_change([], [], "ab", AT) is None
+
+
+def test_a_coin_that_one_side_alone_has_appeared_or_vanished() -> None:
+    found = coin_change([coin("1", "a"), coin("2", "a")], [coin("2", "a"), coin("3", "b")], "ab", AT)
+    assert found == CoinChange(AT, (coin("1", "a"),), (coin("3", "b"),))
+
+
+def test_a_coin_of_another_amount_or_owner_is_another_coin() -> None:
+    found = coin_change([coin("1", "a", 6), coin("2", "b")], [coin("1", "a", 5), coin("2", "a")], "ab", AT)
+    assert found == CoinChange(AT, (coin("1", "a", 6), coin("2", "b")), (coin("1", "a", 5), coin("2", "a")))
+
+
+def test_coins_of_locators_that_are_not_compared_are_left_out_on_both_sides() -> None:
+    assert coin_change([coin("1", "x")], [coin("2", "x")], "ab", AT) is None
+
+
+def test_a_counter_ahead_or_behind_is_a_gap_and_an_equal_or_unknown_one_is_none() -> None:
+    assert gaps({"a": 7, "b": 3, "x": 4, "new": 9}, {"a": 5, "b": 4, "x": 4, "gone": 1}) == {"a": 2, "b": -1}

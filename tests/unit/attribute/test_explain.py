@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chains.core.values import Account, Leg, Movement, Transaction, TransactionKind
-from monitor.attribute import Names, Rules, explain, mismatch, split
+from monitor.attribute import Names, Rules, explain, mismatch, outputs_hash, split
 from monitor.model import Approval, Judgement, Owner, Reason, Sighting, Tier, Wallet
 
 HOT = Wallet("hot", "eth", Tier.HOT, Owner.CUSTOMER, "self", 0)
@@ -128,6 +130,130 @@ def test_of_approvals_that_end_together_the_tightest_fee_limit_is_used_first(
     found = [n for n in used(judge(*(pay(f"t{n}", fee=f) for n, f in enumerate(fees)), approvals=approvals)) if n]
     fits = [[limit is None or fee <= limit for limit in limits] for fee in fees]
     assert len(found) == maximum_matching(fits)
+
+
+kinds = st.fixed_dictionaries(
+    {
+        "wallet": st.sampled_from([None, None, "hot", "hot-b"]),
+        "max_fee": st.sampled_from([None, None, 1, 2]),
+        "txid": st.sampled_from([None, None, None, "t0", "t1", "t2"]),
+        "window": windows,
+    }
+)
+payments = st.tuples(st.sampled_from(["hot", "hot-b"]), st.integers(1, 3), st.integers(0, 14))
+
+
+@given(st.lists(kinds, max_size=6), st.lists(payments, max_size=6))
+def test_of_what_is_known_at_one_time_no_other_choice_explains_more(
+    drawn: list[dict[str, Any]], paid: list[tuple[str, int, int]]
+) -> None:
+    paid = sorted(paid, key=lambda p: p[2])
+    approvals = [
+        replace(
+            BASE,
+            id=f"w{n}",
+            wallet=kind["wallet"],
+            max_fee=kind["max_fee"],
+            txid=kind["txid"],
+            not_before=at(kind["window"][0]),
+            not_after=at(kind["window"][1]),
+        )
+        for n, kind in enumerate(drawn)
+    ]
+    items = [pay(f"t{n}", f"0x{payer}", fee=fee) for n, (payer, fee, _) in enumerate(paid)]
+    names = used(judge(*items, approvals=approvals, minutes=[minute for _, _, minute in paid]))
+    fits = [
+        [not mismatch(approval, {payer}, Names(f"t{n}"), sighted(minute), fee) for approval in approvals]
+        for n, (payer, fee, minute) in enumerate(paid)
+    ]
+    found = [name for name in names if name]
+    assert len(found) == len(set(found)) == maximum_matching(fits)
+    for name, row in zip(names, fits, strict=True):
+        assert not name or row[int(name[1:])]
+    for n, row in enumerate(fits):
+        exact = [m for m, fit in enumerate(row) if fit and approvals[m].txid]
+        assert not exact or approvals[int(names[n][1:])].txid, "an approval for this very transaction goes first"
+
+
+def outs(*payments: tuple[str, int]) -> Transaction:
+    """A transaction of several transfers, no fee."""
+    legs = tuple(Leg(n, "ETH", units, "0xhot", to) for n, (to, units) in enumerate(payments))
+    movements = tuple(Movement("t", n, Account("eth", "0xhot", "ETH"), -leg.units) for n, leg in enumerate(legs))
+    return Transaction("t", 0, TransactionKind.TRANSACTION, movements, legs, signers=frozenset({"0xhot"}))
+
+
+def test_the_hash_of_outputs_is_of_what_others_are_paid_and_of_nothing_else() -> None:
+    wanted = sha256(b"0xa ETH 10\n0xa ETH 5\n0xb ETH 7\n").hexdigest()
+    assert outputs_hash(outs(("0xb", 7), ("0xa", 5), ("0xa", 10)), OWNERS) == wanted
+    assert outputs_hash(outs(("0xa", 10), ("0xhot-b", 3), ("0xb", 7), ("0xa", 5)), OWNERS) == wanted
+    bumped = pay(fee=9)
+    assert outputs_hash(pay(fee=1), OWNERS) == outputs_hash(bumped, OWNERS) == sha256(b"0xa ETH 5\n").hexdigest()
+    assert outputs_hash(pay(to="0xhot-b"), OWNERS) == sha256(b"").hexdigest()
+
+
+def test_an_approval_by_the_hash_of_outputs_explains_only_a_transaction_with_these_outputs() -> None:
+    named = replace(BASE, outputs_hash=outputs_hash(pay(), OWNERS))
+    assert used(judge(pay("other-id", fee=3), approvals=(named,))) == ["w"]
+    (judgement,) = judge(outs(("0xa", 5), ("0xb", 1)), approvals=(named,))
+    assert [a.approval for a in judgement.attributions] == ["", ""]
+    assert judgement.attributions[0].note.startswith("w: is for a transaction whose outputs have the hash")
+
+
+def test_an_approval_by_its_safe_transaction_goes_first_and_explains_no_other() -> None:
+    safe = "0x" + "ab" * 32
+    named, loose = replace(BASE, id="named", safe_tx_hash=safe), replace(BASE, id="loose", not_after=at(1))
+    executed = replace(pay("t1"), parties={"safe_tx_hash": f"{'0x' + 'cd' * 32} {safe}"})
+    assert used(judge(pay("t0"), executed, pay("t2"), approvals=(named, loose))) == ["loose", "named", ""]
+    (judgement,) = judge(pay(), approvals=(named,))
+    assert judgement.attributions[1].note == f"named: is for Safe transaction {safe}"
+
+
+def batch(*units: int, size: int | None = None, **changes: Any) -> list[Approval]:
+    return [replace(BASE, id=f"b{n}", units=u, batch="b", batch_size=size, **changes) for n, u in enumerate(units)]
+
+
+def explained(
+    approvals: Sequence[Approval], *items: Transaction, sizes: dict[str, int] | None = None
+) -> list[tuple[str, ...]]:
+    split_up = [(item, split(item, OWNERS), sighted(0)) for item in items]
+    judgements = explain(split_up, OWNERS, approvals, RULES, sizes or {"b": len(approvals)})
+    last = [judgement.attributions[-1] for judgement in judgements]
+    return [a.batch or ((a.approval,) if a.approval else ()) for a in last]
+
+
+def test_a_batch_explains_one_payment_of_its_exact_sum_once() -> None:
+    members = batch(1, 4)
+    assert explained(members, pay("t1"), pay("t2")) == [("b0", "b1"), ()]
+    assert explained(members, pay(units=4)) == explained(members, pay(units=6)) == [()]
+    assert explained([*members, replace(BASE, id="x", units=1)], pay(units=6)) == [()], "no sums beside the batch"
+    assert explained(batch(5), pay()) == [("b0",)]
+
+
+@pytest.mark.parametrize("change", [{"wallet": "hot-b"}, {"not_after": at(-1)}, {"txid": "other"}, {"max_fee": 0}])
+def test_one_member_that_does_not_fit_is_enough_to_leave_the_batch_unused(change: dict[str, Any]) -> None:
+    first, second = batch(1, 4)
+    assert explained([first, replace(second, **change)], pay()) == [()]
+
+
+@pytest.mark.parametrize(("stated", "read", "whole"), [(2, 2, True), (3, 2, False), (2, 3, False), (None, 2, True)])
+def test_an_incomplete_batch_explains_nothing(stated: int | None, read: int, whole: bool) -> None:
+    assert explained(batch(1, 4, size=stated), pay(), sizes={"b": read}) == [("b0", "b1") if whole else ()]
+
+
+def test_a_batch_whose_members_state_two_sizes_explains_nothing() -> None:
+    first, second = batch(1, 4, size=2)
+    assert explained([first, replace(second, batch_size=3)], pay()) == [()]
+
+
+def test_a_batch_pays_each_destination_in_its_own_sum() -> None:
+    members = [*batch(1, 4), replace(BASE, id="c", units=7, batch="b", destination="0xb")]
+    assert explained(members, outs(("0xa", 5), ("0xb", 7)), sizes={"b": 3}) == [("c",)]
+
+
+def test_a_batch_allows_no_signature_over_nothing() -> None:
+    split_up = [(item := pay(source="0xcold", units=0), split(item, OWNERS), sighted(0))]
+    (judgement,) = explain(split_up, OWNERS, batch(5, txid="t"), RULES, {"b": 1})
+    assert judgement.cold_unapproved == ("cold",)
 
 
 def test_the_example_of_two_windows() -> None:

@@ -159,7 +159,9 @@ async def test_the_writer_counts_only_what_was_committed(tmp_path: Path) -> None
     hooks: list[int] = []
     async with Writer(ledger, setup, health, clock=lambda: now[0]) as writer:
         writer.on_commit.append(lambda: hooks.append(1))
-        await writer.take(Opened(await chain.open_at(["0xhot"], opened), watched["ethereum"], ("ETH", "USDT"), 0, first=True))
+        await writer.take(
+            Opened(await chain.open_at(["0xhot"], opened), watched["ethereum"], ("ETH", "USDT"), 0, first=True)
+        )
         chain.mine(PAYMENT)
         seen = BlockSeen(chain.blocks[1], now[0], live=True, final_height=0)
         now[0] += timedelta(milliseconds=120)
