@@ -93,7 +93,8 @@ async def opened(config: Config) -> AsyncIterator[Monitor]:
         for name, wallets in locators.items():
             setup.owners[name].update({locator: setup.wallets[wallet] for locator, wallet in wallets.items()})
         checks = {
-            name: Completeness(chain, ledger, writer, health, _cold(config, name)) for name, chain in chains.items()
+            name: Completeness(chain, ledger, writer, health, _cold(config, locators[name]))
+            for name, chain in chains.items()
         }
         evidence = EvidenceFolder(config.store_path, config.base)
         followers = {
@@ -150,7 +151,8 @@ def _locators(config: Config, ledger: Ledger) -> dict[str, dict[str, str]]:
             followed = reader.watched(connection, chain).items() if asked else ()
             given = {locator: item.wallet for locator, item in followed if item.wallet in asked}
             added = {locator: name for locator, name in reader.added(connection, chain).items() if name in here}
-            found[chain] = {**given, **added, **locators}
+            rest = {one: name for one, name in {**given, **added}.items() if one not in locators}
+            found[chain] = {**locators, **rest}
     return found
 
 
@@ -170,11 +172,10 @@ def _late(config: Config, chain: str) -> dict[str, str]:
     return found
 
 
-def _cold(config: Config, chain: str) -> tuple[str, ...]:
+def _cold(config: Config, locators: Mapping[str, str]) -> tuple[str, ...]:
     """The cold accounts that are checked after every block: the first ones in configured order, up to the limit."""
     cold = {wallet.name for wallet in config.wallets if wallet.tier is Tier.COLD}
-    locators = [locator for locator, wallet in config.locators[chain].items() if wallet in cold]
-    return tuple(locators[: config.policy.cold_every_block])
+    return tuple([locator for locator, wallet in locators.items() if wallet in cold][: config.policy.cold_every_block])
 
 
 def _setup(config: Config, names: tuple[str, ...]) -> Setup:

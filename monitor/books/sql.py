@@ -9,15 +9,15 @@ from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
-
-from sqlalchemy import Connection, Engine, NullPool, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from typing import TYPE_CHECKING, Any
 
 from monitor.books.errors import BooksError
 from monitor.config.mistakes import Mistake
 from monitor.config.secret import SecretError, read_secret
 from monitor.model import rfc3339
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine, TextClause
 
 #: no page of ours takes so long; blocks with an outflow wait for it
 STATEMENT_SECONDS = 10
@@ -42,6 +42,8 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection that cannot write. Raises BooksError, which never shows the URL."""
+        from sqlalchemy.exc import ArgumentError, SQLAlchemyError  # noqa: PLC0415  `check` needs no database
+
         try:
             engine = self._engine()
         except SecretError as error:
@@ -62,6 +64,8 @@ class Database:
             engine.dispose()
 
     def _engine(self) -> Engine:
+        from sqlalchemy import NullPool, create_engine, make_url  # noqa: PLC0415  `check` needs no database
+
         url = make_url(read_secret(self.dsn_file))
         match url.get_backend_name():
             case "sqlite":
@@ -79,6 +83,8 @@ class Database:
 
 def _sqlite(path: Path) -> Engine:
     """``mode=ro``: a wrong path is an error, never a new and empty database."""
+    from sqlalchemy import NullPool, create_engine, event  # noqa: PLC0415  `check` needs no database
+
     url = f"sqlite:///file:{path}?mode=ro&uri=true"
     engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args={"timeout": _CONNECT_SECONDS})
 
@@ -91,9 +97,12 @@ def _sqlite(path: Path) -> Engine:
     return engine
 
 
-def statement(query: str) -> str:
-    """A configured query for ``text()``: its colons are its own, no parameters."""
-    return query.strip().rstrip(";").replace(":", "\\:")
+def statement(query: str, before: str = "", after: str = "") -> TextClause:
+    """A configured query: its colons are its own, no parameters. ``before`` and ``after`` stand around it."""
+    from sqlalchemy import text  # noqa: PLC0415  `check` needs no database
+
+    own = query.strip().rstrip(";").replace(":", "\\:")
+    return text(f"{before}{own}{after}")
 
 
 def exact(value: Any, column: str) -> str | None:
@@ -124,7 +133,7 @@ def exact(value: Any, column: str) -> str | None:
 def table(database: Database, query: str, header: tuple[str, ...]) -> list[tuple[int, Mapping[str, str]]]:
     """(row number, cells by column) of a whole table. Raises BooksError."""
     with database.read() as connection:
-        result = connection.execute(text(statement(query)))
+        result = connection.execute(statement(query))
         names = [name.lower() for name in result.keys()]  # noqa: SIM118  a result is no mapping
         if sorted(names) != sorted(header):
             raise database.wrong(f"the query has the columns {', '.join(names)[:200]}: write {', '.join(header)}")

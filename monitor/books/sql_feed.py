@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, localcontext
 from hashlib import sha256
-from typing import Any
-
-from sqlalchemy import Connection, text
+from typing import TYPE_CHECKING, Any
 
 from monitor.books.approvals import KEYS, ApprovalError, Heartbeat, SignatureError, decode, parse_approval
 from monitor.books.feed import Malformed
@@ -25,6 +23,9 @@ from monitor.books.text import parse_past
 from monitor.config.models import ApprovalsSql
 from monitor.config.resolved import Config
 from monitor.model import Approval, Cancellation, rfc3339
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 #: rows of one page, and of one commit
 PAGE = 500
@@ -95,7 +96,7 @@ class SqlApprovals:
 
     def _select(self, where: str, rest: str) -> Any:
         """The configured query, filtered; names of columns are checked by the configuration."""
-        return text(f"SELECT * FROM ({statement(self._source.query)}\n) AS {_FEED} WHERE {where} {rest}")  # noqa: S608
+        return statement(self._source.query, "SELECT * FROM (", f"\n) AS {_FEED} WHERE {where} {rest}")
 
     def _refuse_null(self, connection: Connection) -> None:
         column = self._source.cursor
@@ -135,7 +136,7 @@ class SqlApprovals:
         """Read before the rows: what commits between the two is not claimed to be read."""
         if self._source.heartbeat_query is None:
             return None
-        rows = connection.execute(text(statement(self._source.heartbeat_query))).fetchmany(2)
+        rows = connection.execute(statement(self._source.heartbeat_query)).fetchmany(2)
         wanted = 1 if keys is None else 2
         if len(rows) != 1 or len(rows[0]) < wanted:
             raise self._database.wrong(f"heartbeat_query gives no single row of {wanted} column(s)")
@@ -177,7 +178,7 @@ class SqlApprovals:
         """A row as the JSON line that it stands for; None where it is neither approved nor cancelled."""
         source = self._source
         cells: dict[str, Any] = {}
-        mapped: Mapping[str, str] = dict(source.columns)
+        mapped: dict[str, str] = {key: column for key, column in source.columns.items()}  # noqa: C416  keys widen to str
         for key in (*KEYS, SIGNATURE):
             column = mapped.get(key, key)
             if key in mapped or column in row:

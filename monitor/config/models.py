@@ -136,8 +136,8 @@ class Asset(Strict):
 class SqlAddresses(Strict):
     """Addresses from a database."""
 
-    dsn_file: FileName = Field(description=f"File with the database URL. {LATER}")
-    query: LongText = Field(description=f"Query whose first column is the address. {LATER}")
+    dsn_file: FileName = Field(description="File with the database URL.")
+    query: LongText = Field(description="Query whose first column is the address. Asked every second.")
 
 
 class WalletSettings(Strict):
@@ -157,9 +157,11 @@ class WalletSettings(Strict):
     )
     addresses_file: FileName | None = Field(
         default=None,
-        description="One address a line, an optional label after a comma, # comments. Read at start.",
+        description="One address a line, an optional label after a comma, # comments. Read again when it changes.",
     )
-    addresses_sql: SqlAddresses | None = Field(default=None, description=f"Addresses from a database. {LATER}")
+    addresses_sql: SqlAddresses | None = Field(
+        default=None, description="Addresses from a database: what it adds is followed at once."
+    )
     descriptors: Annotated[tuple[LongText, ...], Field(strict=False)] = Field(
         default=(), description="Output descriptors, with or without checksum (Bitcoin)."
     )

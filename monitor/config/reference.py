@@ -48,6 +48,16 @@ All but the approvals are used whole or not at all: with one mistake in it, a fi
 """
 
 
+#: what keys mean whose model does not say it key by key
+_MEANINGS = {
+    "verify": (
+        "`full` computes the hash of every block and what it commits to again: transactions, receipts, withdrawals. "
+        "`hashes` only compares the hashes that endpoints state: for chains that do not hash their blocks as Ethereum "
+        "does."
+    )
+}
+
+
 def reference() -> str:
     """The page, as Markdown."""
     whole = schema()
@@ -94,7 +104,9 @@ def _section(title: str, model: dict[str, Any], whole: dict[str, Any]) -> str:
     required = model.get("required", ())
     for key, value in model["properties"].items():
         # A key whose meaning is that of the mapping below it says it there.
-        meaning = value.get("description") or (_model(value, whole)[0] or {}).get("description", "")
+        meaning = (
+            value.get("description") or (_model(value, whole)[0] or {}).get("description") or _MEANINGS.get(key, "")
+        )
         default = "required" if key in required else _default(value)
         lines.append(f"| `{key}` | {_type(value, whole)} | {default} | {meaning} |")
     return "\n".join([*lines, ""])

@@ -66,10 +66,11 @@ def _engine(url: URL, *, writer: bool) -> Engine:
     return engine
 
 
-def _exclusive(path: Path) -> IO[str]:
+def _exclusive(path: Path) -> IO[bytes]:
     """A lock that the operating system drops with the process, however it ends."""
     try:
-        handle = path.with_name(path.name + ".lock").open("a+")
+        # Without a buffer: closing one that cannot be written would raise again.
+        handle = path.with_name(path.name + ".lock").open("ab", buffering=0)
     except OSError as error:
         raise LedgerError(f"store: {path} cannot be written: {error.strerror}") from error
     try:
@@ -77,7 +78,10 @@ def _exclusive(path: Path) -> IO[str]:
     except OSError as error:
         handle.close()
         raise LedgerInUse(f"store: {path} is in use by another porwatch: stop that one first") from error
-    handle.truncate(0)
-    handle.write(f"{os.getpid()}\n")
-    handle.flush()
+    try:
+        handle.truncate(0)
+        handle.write(f"{os.getpid()}\n".encode())
+    except OSError as error:
+        handle.close()
+        raise LedgerError(f"store: {path} cannot be written: {error.strerror}") from error
     return handle

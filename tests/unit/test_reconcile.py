@@ -101,6 +101,8 @@ def test_an_account_that_was_opened_after_the_anchor_is_not_compared() -> None:
 def test_a_holding_that_was_not_read_is_an_error_not_a_zero() -> None:
     with pytest.raises(KeyError, match="no holding was read for"):
         compare({"a": 5}, {"a": 5, "b": 0})
+    with pytest.raises(KeyError, match="and 1 more"):
+        compare({"a": 5}, {"a": 5, "b": 1, "x": 1})
 
 
 def test_only_customer_wallets_count() -> None:

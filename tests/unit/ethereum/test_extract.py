@@ -264,3 +264,11 @@ def test_what_a_transaction_may_touch_includes_all_that_it_does_touch(txs: list[
     watch = AddressWatch([addr(watched)])
     named = {sent.hash for sent in extractor.may_touch(block, logs, traced, watch)}
     assert {t.txid for t in read(made, watched)} <= named
+
+
+def test_a_watched_safe_names_the_safe_transaction_that_it_executed_and_nobody_else_does() -> None:
+    hash_ = "0x" + "ab" * 32
+    topic = "0x442e715f626346e8c54381002da614f62bee8d27386535b2521ec8540898556e"
+    executed = {"address": f"0x{CONTRACT:040x}", "topics": [topic, hash_], "data": "0x" + "00" * 32}
+    assert one(Tx(HOT, CONTRACT, 1, logs=[executed]), HOT, CONTRACT).parties["safe_tx_hash"] == hash_
+    assert "safe_tx_hash" not in one(Tx(HOT, CONTRACT, 1, logs=[executed]), HOT).parties

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import resource
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,6 +52,17 @@ def counts(ledger: Ledger) -> dict[str, int]:
             table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
             for table in schema.metadata.sorted_tables
         }
+
+
+def test_a_disk_without_space_for_the_lock_is_a_refusal_in_words(tmp_path: Path) -> None:
+    url, before = f"sqlite:///{tmp_path / 'porwatch.db'}", resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        with pytest.raises(LedgerError, match=r"store: .*porwatch\.db cannot be written: File too large"):
+            Ledger(url)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    Ledger(url).close()
 
 
 def test_a_second_writer_is_refused_until_the_first_is_gone(url: str) -> None:

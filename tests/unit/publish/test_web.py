@@ -488,7 +488,9 @@ async def test_addresses_are_added_by_a_named_person(app: FastAPI, spy: Spy) -> 
 
 
 @pytest.mark.parametrize(
-    ("fails", "status"), [(KeyError("x"), 404), (ValueError("a: wrong checksum"), 400)], ids=["no wallet", "bad address"]
+    ("fails", "status"),
+    [(KeyError("x"), 404), (ValueError("a: wrong checksum"), 400)],
+    ids=["no wallet", "bad address"],
 )
 async def test_addresses_that_cannot_be_added_say_why(app: FastAPI, spy: Spy, fails: Exception, status: int) -> None:
     spy.fails = fails
@@ -497,7 +499,9 @@ async def test_addresses_that_cannot_be_added_say_why(app: FastAPI, spy: Spy, fa
     assert found.status == status
 
 
-@pytest.mark.parametrize("body", [{}, {"name": "", "addresses": ["a"]}, {"name": "A", "addresses": "a"}, {"addresses": []}])
+@pytest.mark.parametrize(
+    "body", [{}, {"name": "", "addresses": ["a"]}, {"name": "A", "addresses": "a"}, {"addresses": []}]
+)
 async def test_a_request_for_addresses_has_a_name_and_a_list(app: FastAPI, spy: Spy, body: object) -> None:
     found = await call(app, "POST", "/api/v1/wallets/btc-cold/addresses", body)
     assert found.status == 400
