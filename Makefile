@@ -6,7 +6,7 @@ INSTALL = $(PIP) install --require-hashes --no-deps -r
 INSTALL_SELF = $(PIP) install --no-deps --no-build-isolation --editable .
 LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-.PHONY: help run install test check bench crashtest evidence docs lock clean
+.PHONY: help run install test check bench crashtest evidence mutation docs lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make bench            speed, set beside what one would use instead"
 	@echo "make crashtest        kills a running monitor N times (N=200 SEED=1 LANES=1; WRITE=PAGE records the figures)"
 	@echo "make evidence         what porwatch did in each attack of the corpus, written from a test run"
+	@echo "make mutation         which changes of the judging code the tests would not notice (LANES=2); takes an hour"
 	@echo "make docs             the generated reference pages"
 	@echo "make lock             requirements/*.txt and package-lock.json anew"
 	@echo "make clean            removes everything that was made here, .venv and .components too"
@@ -57,6 +58,14 @@ evidence: .venv/dev.stamp
 	rm -rf build/evidence
 	PORWATCH_REQUIRE_COMPONENTS=1 PORWATCH_EVIDENCE=build/evidence .venv/bin/python -m pytest tests/real/corpus
 	.venv/bin/python -m tools.evidence build/evidence
+
+# In a copy, because the mutated sources must not be found by anybody else.
+mutation: .venv/dev.stamp
+	rm -rf build/mutation
+	mkdir -p build/mutation
+	cp -R alerts bench chains config deploy docs monitor tests tools LICENSE README.md pyproject.toml build/mutation
+	cd build/mutation && nice ../../.venv/bin/mutmut run --max-children $(or $(LANES),2)
+	cd build/mutation && ../../.venv/bin/mutmut results
 
 docs: .venv/dev.stamp
 	.venv/bin/python -m tools.reference

@@ -30,6 +30,7 @@ class Cycle:
     residuals: tuple[Residual, ...]
     open_residual_cases: int
     uncompared: tuple[str, ...]
+    begun: tuple[str, ...]
     open_cases: int
     unjudged_profiles: tuple[str, ...]
     previous_hash: str
@@ -80,14 +81,16 @@ def _covered(position: Position, stale: str, *, enough: bool) -> tuple[Outcome, 
     return Outcome.PASS, "held and in transit cover what is owed to customers"
 
 
-def residual_check(open_cases: int, uncompared: tuple[str, ...]) -> Check:
+def residual_check(open_cases: int, uncompared: tuple[str, ...], begun: tuple[str, ...] = ()) -> Check:
     """Baseline: no open residual, on any account."""
     if open_cases:
         outcome, basis = Outcome.BREACH, "holdings differ from the ledger: see the open residual cases"
     elif uncompared:
         outcome, basis = Outcome.UNVERIFIED, "not compared at this anchor: " + "; ".join(uncompared)
     else:
-        outcome, basis = Outcome.PASS, "every account's holding equals its opening and movements"
+        # What was opened after the anchor has no movements up to it that could be wrong.
+        outcome = Outcome.PASS
+        basis = "; ".join(("every account's holding equals its opening and movements", *begun))
     return Check(
         BASELINE, "residual", None, outcome, str(open_cases), "0", str(-open_cases), {"open": str(open_cases)}, basis
     )
@@ -115,7 +118,7 @@ def verdict(cycle: Cycle, decimals: Mapping[str, int]) -> dict[str, Any]:
         for item in cycle.positions
         if (check := coverage_check(item, cycle.stale.get(item.asset, ""), decimals[item.asset])) is not None
     ]
-    checks.append(residual_check(cycle.open_residual_cases, cycle.uncompared))
+    checks.append(residual_check(cycle.open_residual_cases, cycle.uncompared, cycle.begun))
     checks.extend(unjudged_check(name) for name in cycle.unjudged_profiles)
     return {
         "cycle": cycle.number,

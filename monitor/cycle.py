@@ -139,7 +139,7 @@ class Cycles:
         """The newest final block, or the cursor where porwatch has not caught up that far."""
         with self.ledger.read() as connection:
             cursor = reader.cursors(connection).get(chain.name)
-        if cursor is None:
+        if cursor is None or chain.name not in self.health.opened:
             raise BadAnswer("not followed yet")
         final = (await chain.heads()).final
         return final if final.height <= cursor.at.height else cursor.at

@@ -321,6 +321,7 @@ class Follower:
             cursor, watched, carried, coins = await asyncio.to_thread(self._stored)
         self._cursor = cursor
         self._watch = await asyncio.to_thread(self.chain.watch, watched, coins)
+        self.health.opened.add(self.chain.name)
         self._new = [locator for locator in self._new if locator not in watched]
 
     def _stored(self) -> tuple[BlockRef, dict[str, reader.Watched], dict[str, int], list[Coin]]:

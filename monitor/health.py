@@ -36,7 +36,8 @@ class Health:
     """Changed in place while porwatch runs.
 
     ``last_success``: by (stage, chain), chain "" where a stage has none; stages are follow, cycle,
-    prove, books and deliver. ``heads``: newest height a node has shown, by chain. ``movements``:
+    prove, books and deliver. ``heads``: newest height a node has shown, by chain;
+    ``opened``: chains whose watch list is the configuration's. ``movements``:
     by (chain, asset, direction, reason). ``rpc``: requests by (chain, endpoint, outcome);
     ``disagreements``: proven lies by (chain, endpoint); ``quarantined``: endpoints not asked any more;
     ``limits``: what the nodes of a chain cannot do, as sentences.
@@ -48,6 +49,7 @@ class Health:
     heads: dict[str, int] = field(default_factory=dict)
     identified: dict[str, bool] = field(default_factory=dict)
     following: dict[str, bool] = field(default_factory=dict)
+    opened: set[str] = field(default_factory=set)
     problems: dict[str, str] = field(default_factory=dict)
     movements: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
     rpc: Counter[tuple[str, str, str]] = field(default_factory=Counter)

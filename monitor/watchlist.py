@@ -11,8 +11,6 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import text
-
 from chains.core.errors import AddressError
 from monitor.books import BooksError
 from monitor.books.sql import Database, statement
@@ -122,7 +120,7 @@ class WatchList:
         assert source is not None
         database = Database(self.config.path(source.dsn_file))
         with database.read() as connection:
-            rows = connection.execute(text(statement(source.query))).fetchmany(MOST_LOCATORS + 1)
+            rows = connection.execute(statement(source.query)).fetchmany(MOST_LOCATORS + 1)
         if len(rows) > MOST_LOCATORS:
             raise database.wrong(f"the query gives more than {MOST_LOCATORS} addresses: watch fewer")
         return self._parse(wallet, "addresses_sql", (str(row[0]) for row in rows))

@@ -26,7 +26,7 @@ def measured(
     """Judge a cycle's readings. The verdict is journalled whatever it says."""
     previous = reader.latest_verdict(connection)
     number = 1 if previous is None else previous["cycle"] + 1
-    residuals, uncompared = _residuals(connection, setup, observation)
+    residuals, uncompared, begun = _residuals(connection, setup, observation)
     coins = _coins(connection, observation)
     found = (
         *detect.residual_cases(residuals, setup.wallets, now, observation.unseen),
@@ -45,6 +45,7 @@ def measured(
         residuals=residuals,
         open_residual_cases=sum(case.rule == "residual" for case in (*unresolved, *changed)),
         uncompared=tuple(uncompared),
+        begun=tuple(begun),
         open_cases=len(unresolved) + len(changed),
         unjudged_profiles=setup.profiles,
         previous_hash=GENESIS if previous is None else previous["hash"],
@@ -63,10 +64,13 @@ def measured(
     return change, changed, sealed
 
 
-def _residuals(connection: Connection, setup: Setup, observation: Measured) -> tuple[tuple[Residual, ...], list[str]]:
-    """Residuals of every chain that was read, and sentences about what could not be compared."""
+def _residuals(
+    connection: Connection, setup: Setup, observation: Measured
+) -> tuple[tuple[Residual, ...], list[str], list[str]]:
+    """Residuals of every chain that was read; what could not be compared; what has only begun to be followed."""
     found: list[Residual] = []
     uncompared = [f"{chain}: {reason}" for chain, reason in observation.failures.items()]
+    begun: list[str] = []
     for chain, anchor in observation.anchors.items():
         holdings = observation.holdings.get(chain)
         if holdings is None:
@@ -75,9 +79,9 @@ def _residuals(connection: Connection, setup: Setup, observation: Measured) -> t
         compared = {locator for locator, w in watched.items() if w.opened_height <= anchor.height}
         later = len(watched) - len(compared)
         if later:
-            uncompared.append(f"{chain}: {later} addresses were opened after the anchor {anchor.height}")
+            begun.append(f"{chain}: {later} addresses are compared from a later anchor on")
         late = {asset for asset, height in reader.carried(connection, chain).items() if height > anchor.height}
-        uncompared.extend(f"{chain}: {asset} was added after the anchor {anchor.height}" for asset in sorted(late))
+        begun.extend(f"{chain}: {asset} is compared from a later anchor on" for asset in sorted(late))
         units = {account: held for account, held in holdings.units.items() if account.asset not in late}
         ledger = {
             key: held
@@ -85,7 +89,7 @@ def _residuals(connection: Connection, setup: Setup, observation: Measured) -> t
             if key[1] not in late
         }
         found.extend(reconcile.residuals(units, ledger, setup.owners[chain], compared, anchor))
-    return tuple(found), uncompared
+    return tuple(found), uncompared, begun
 
 
 def _coins(connection: Connection, observation: Measured) -> list[CoinChange]:

@@ -13,8 +13,9 @@ from monitor.model import Owner, Price, Tier, Wallet
 #: how far a block's own time may be from when it was really seen, used on catch-up only
 SKEW = {"bitcoin": timedelta(hours=2), "evm": timedelta(seconds=60)}
 
-#: an approvals feed that sends heartbeats is blind when it has sent none for this long
-HEARTBEAT_LATE = timedelta(minutes=5)
+#: an approvals feed that sends heartbeats is blind when it has sent none for this long: longer than the minute between
+#: two of them, shorter than the default grace of hot wallets, so that no withdrawal comes due before the feed is blind
+HEARTBEAT_LATE = timedelta(seconds=90)
 
 
 @dataclass(slots=True)

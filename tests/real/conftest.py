@@ -16,6 +16,7 @@ import pytest
 
 from chains.lab.anvil import Anvil
 from chains.lab.bitcoind import Bitcoind
+from tests.real.postgres import Databases, Server, programs, reachable_folder
 from tests.real.servers import Alertmanager, Prometheus, WebhookReceiver
 
 Programs = Callable[[str], Path]
@@ -93,3 +94,19 @@ def webhook() -> Iterator[WebhookReceiver]:
     receiver.up()
     yield receiver
     receiver.down()
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """The shared PostgreSQL; it writes nothing down for a power cut, so that tests are fast."""
+    with reachable_folder() as folder, Server(programs(), folder, "-c", "fsync=off") as server:
+        yield Databases(server)
+
+
+@pytest.fixture
+def start_postgres() -> Iterator[Callable[..., Server]]:
+    """Starts PostgreSQL servers of this test's own: start_postgres("-c", "name=value", …)."""
+    with ExitStack() as servers:
+        yield lambda *options: servers.enter_context(
+            Server(programs(), servers.enter_context(reachable_folder()), *options)
+        )

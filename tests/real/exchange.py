@@ -46,6 +46,8 @@ class Exchange:
     #: whether an ERROR line in the monitor's log is part of the test; anywhere else it fails it
     errors_expected: bool = False
     has_approvals: bool = True
+    #: what `run` is started with, after the interpreter
+    program: tuple[str, ...] = ("-m", "monitor")
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -76,7 +78,7 @@ class Exchange:
             "assets": self.assets,
             "chains": self.chains,
             "wallets": self.wallets,
-            "schedule": {"cycle": "2s"},
+            "schedule": {"cycle": "1s"},
             **self.extra,
         }
         approvals = {"approvals": {"file": self.approvals.name}} if self.has_approvals else {}
@@ -129,7 +131,7 @@ class Exchange:
         """`porwatch run`, not waited for."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "monitor", "--log-format", "json", "run", str(self.config)],
+                [sys.executable, *self.program, "--log-format", "json", "run", str(self.config)],
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "PYTHONWARNINGS": "error::DeprecationWarning:monitor"},
@@ -244,7 +246,9 @@ class Exchange:
 
 
 @contextmanager
-def exchange(folder: Path, sides: Sequence[Side], wallets: Sequence[JSON] | None = None, **extra: Any) -> Iterator[Exchange]:
+def exchange(
+    folder: Path, sides: Sequence[Side], wallets: Sequence[JSON] | None = None, **extra: Any
+) -> Iterator[Exchange]:
     """An exchange on these chains, with all their wallets where none are named; ``extra``: more of the configuration."""
     folder.mkdir(parents=True, exist_ok=True)
     for side in sides:

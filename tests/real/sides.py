@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -44,6 +45,8 @@ class Side(Protocol):
     cold: str
     hot: str
 
+    @property
+    def url(self) -> str: ...
     def config(self, folder: Path) -> JSON: ...
     def wallets(self) -> list[JSON]: ...
     def address(self, wallet: str) -> str: ...
@@ -80,13 +83,19 @@ class EvmSide:
     def __post_init__(self) -> None:
         for wallet, units in ((self.cold, 100), (self.hot, 50)):
             self.addresses[wallet] = address_of_nobody()
-            self.node.fund(self.addresses[wallet], units * WEI_PER_ETH)
+            # Spread over the accounts that the node begins with, so that none runs dry.
+            rich = self.node.accounts[next(_numbers) % 8]
+            self.node.receipt(self.node.send(rich, self.addresses[wallet], units * WEI_PER_ETH))
         if self.with_token:
             issuer = self.node.accounts[0]
             self.token = self.node.deploy_token(issuer, "USDT", 6, 10**15)
             for address in self.addresses.values():
                 self.node.receipt(self.node.transfer_token(self.token, issuer, address, 5_000_000_000))
         self.node.mine()
+
+    @property
+    def url(self) -> str:
+        return self.node.url
 
     def config(self, folder: Path) -> JSON:
         tokens = {"tokens": {"USDT": {"contract": self.token}}} if self.token else {}
@@ -176,11 +185,15 @@ class BitcoinSide:
     number: int = field(default_factory=lambda: next(_numbers))
 
     def __post_init__(self) -> None:
+        if self.node.head() == 0:
+            # A burst of a hundred blocks runs ahead of the clock: it was an hour ago.
+            self.node.rpc("setmocktime", int(time.time()) - 3600)
         self.node.create_wallet(self._own("outside"))
         for wallet, units in ((self.cold, 2), (self.hot, 1)):
             self.add(wallet)
             for _ in range(5):
                 self.node.fund(self.addresses[wallet], units * SATS_PER_BTC)
+        self.node.rpc("setmocktime", 0)
         self.node.mine(2)
 
     def add(self, wallet: str, kind: str = "bech32") -> str:
@@ -192,6 +205,10 @@ class BitcoinSide:
     def _own(self, wallet: str) -> str:
         """The name on a node that other tests use as well."""
         return f"{wallet}-{self.number}"
+
+    @property
+    def url(self) -> str:
+        return self.node.url
 
     def config(self, folder: Path) -> JSON:
         (folder / "rpc-password").write_text(self.node.password)

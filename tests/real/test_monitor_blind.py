@@ -77,7 +77,6 @@ def _down_and_up(ex: Exchange, side: Side, blind: Callable[[], list[str]]) -> No
     assert ex.status_of("/-/healthy") == 200
     assert last_success(ex, side.name) == since
     assert ex.get("status")["holdings"] == held, "unknown is not zero"
-    checks = {check["asset"]: check for check in ex.get("verdict")["checks"] if check["id"] == "residual"}
     ex.wait(lambda: ex.get("verdict")["anchors"].keys() == {"bitcoin", "ethereum"} - {side.name}, "still measured")
     checks = {check["id"]: check for check in ex.get("verdict")["checks"]}
     assert checks["residual"]["verdict"] == "UNVERIFIED"

@@ -30,9 +30,7 @@ def evm(anvil: Anvil) -> EvmSide:
 
 
 @pytest.fixture(scope="module")
-def running(
-    tmp_path_factory: pytest.TempPathFactory, bitcoin: BitcoinSide, evm: EvmSide
-) -> Iterator[Exchange]:
+def running(tmp_path_factory: pytest.TempPathFactory, bitcoin: BitcoinSide, evm: EvmSide) -> Iterator[Exchange]:
     policy = {"approval_grace": {"cold": "0s", "hot": "0s", "up_to_percent": 1}}
     with exchange(tmp_path_factory.mktemp("flows") / "exchange", [bitcoin, evm], policy=policy) as ex:
         ex.start()
@@ -95,8 +93,8 @@ def test_two_own_wallets_and_a_customer_in_one_bitcoin_transaction(
     gone = {wallet: before[wallet] - after[wallet] for wallet in before}
     assert gone["btc-warm"] == 0
     assert gone["btc-cold"] + gone["btc-hot"] == amount + BITCOIN_FEE
-    for wallet in gone:
-        assert lost(found, wallet, "BTC") == gone[wallet]
+    for wallet, units in gone.items():
+        assert lost(found, wallet, "BTC") == units
     reason, fee = ("approved", "fee") if approved else ("unexplained", "unexplained")
     assert sorted(part for part in found if part[2] != "change") == sorted(
         [
@@ -206,9 +204,7 @@ def test_tokens_that_a_spender_takes_by_its_allowance_are_an_outflow_that_we_did
     assert (case["amount"], case["fee"]) == ("0.000777", _ether(0))
 
 
-def test_ether_that_a_contract_sends_inside_a_transaction_is_seen_in_the_trace(
-    running: Exchange, evm: EvmSide
-) -> None:
+def test_ether_that_a_contract_sends_inside_a_transaction_is_seen_in_the_trace(running: Exchange, evm: EvmSide) -> None:
     """The wallet itself is the contract; whoever calls it, the outflow is its own."""
     evm.node.rpc("anvil_setCode", evm.addresses[evm.cold], FORWARDER)
     thief, before = evm.outside(), evm.held(evm.cold)

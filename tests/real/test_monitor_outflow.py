@@ -35,7 +35,7 @@ def bitcoin(bitcoind: Bitcoind) -> BitcoinSide:
 
 @pytest.fixture(scope="module", params=["bitcoin", "ethereum"])
 def side(request: pytest.FixtureRequest, evm: EvmSide, bitcoin: BitcoinSide) -> Side:
-    return {"bitcoin": bitcoin, "ethereum": evm}[request.param]
+    return bitcoin if request.param == "bitcoin" else evm
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import pytest
 
 from chains.lab.anvil import Anvil
 from chains.lab.bitcoind import Bitcoind
-from tests.real.exchange import JSON, Exchange, exchange
+from tests.real.exchange import Exchange, exchange
 from tests.real.servers import Alertmanager, WebhookReceiver
-from tests.real.sides import BitcoinSide, EvmSide, Side
+from tests.real.sides import JSON, BitcoinSide, EvmSide, Side
 
 
 @pytest.fixture
@@ -21,7 +21,9 @@ def sides(fresh_anvil: Anvil, fresh_bitcoind: Bitcoind) -> list[Side]:
 
 def follows_the_node(ex: Exchange, side: Side) -> bool:
     """Whether the ledger holds for both wallets exactly what the node says now."""
-    totals = {wallet: int(units) for wallet, units in ex.rows("SELECT wallet, units FROM total WHERE chain = ?", side.name)}
+    totals = {
+        wallet: int(units) for wallet, units in ex.rows("SELECT wallet, units FROM total WHERE chain = ?", side.name)
+    }
     return all(totals[wallet] == side.held(wallet) for wallet in (side.cold, side.hot))
 
 

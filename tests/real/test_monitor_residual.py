@@ -16,7 +16,7 @@ TRACES = frozenset({"debug_traceBlockByHash", "trace_block", "debug_traceTransac
 
 
 def watched(ex: Exchange) -> dict[str, str]:
-    return {locator: wallet for locator, wallet in ex.rows("SELECT locator, wallet FROM watched")}
+    return dict(ex.rows("SELECT locator, wallet FROM watched"))
 
 
 def flows(ex: Exchange) -> list[tuple[object, ...]]:
@@ -42,7 +42,7 @@ def test_without_traces_an_internal_transfer_is_a_residual_of_the_right_account_
         assert (case["units"], case["amount"]) == (str(amount), coins(amount, 18))
         assert case["evidence"]["accounts"] == [[side.address(side.cold), str(-amount)]]
         assert "internal" in " ".join(case["evidence"]["not_enumerated"])
-        assert case["seen_at"] == "final"
+        assert case["seen_at"] == "seen"
         ex.wait(lambda: ex.metric("porwatch_residual_open", chain="ethereum", wallet=side.cold) == 1, "no metric")
         side.mine(6)
         ex.settle()
@@ -76,6 +76,7 @@ def test_a_wallet_and_an_address_that_are_added_later_open_with_what_they_hold_a
     name: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     side: Side
+    more: Side
     if name == "bitcoin":
         node: Bitcoind = request.getfixturevalue("bitcoind")
         side, more = BitcoinSide(node), BitcoinSide(node)

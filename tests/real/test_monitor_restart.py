@@ -95,7 +95,7 @@ def test_a_monitor_that_ends_between_a_block_and_its_inspection_finds_the_theft_
 ) -> None:
     for side in sides:
         gate = Gate()
-        with FaultyNode(upstream=side.node.url) as proxy, exchange(tmp_path / side.name, [side]) as ex:
+        with FaultyNode(upstream=side.url) as proxy, exchange(tmp_path / side.name, [side]) as ex:
             ex.chains[side.name]["endpoints"][0]["url"] = proxy.url
             ex.write_config()
             ex.start()

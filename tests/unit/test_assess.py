@@ -135,6 +135,7 @@ CYCLE = Cycle(
     residuals=(Residual("c", "hot", "addr", "A", -1, AT),),
     open_residual_cases=1,
     uncompared=(),
+    begun=(),
     open_cases=4,
     unjudged_profiles=("jp",),
     previous_hash="p",

@@ -19,7 +19,6 @@ from typer.main import get_command
 
 from monitor.__main__ import app
 from monitor.assess import seal
-from monitor.attribute.explain import Reason
 from monitor.books import Heartbeat, check, decode, parse_approval
 from monitor.commands import refused
 from monitor.config import load
@@ -27,7 +26,7 @@ from monitor.ledger.encode import canonical
 from monitor.ledger.journal import Record
 from monitor.ledger.state import _APPLY
 from monitor.ledger.store import Commit, Ledger, commit
-from monitor.model import Approval, Part, case_id
+from monitor.model import Approval, Part, Reason, case_id
 from monitor.publish.rules import RULES, alert_name
 from tests.conftest import CHECKOUT
 
@@ -117,6 +116,8 @@ def test_every_page_can_be_reached_from_the_index() -> None:
     reached, waiting = set[Path](), [DOCS / "index.md"]
     while waiting:
         page = waiting.pop()
+        if page.is_dir():
+            waiting += page.glob("*.md")
         if page in reached or page.suffix != ".md" or not page.is_file():
             continue
         reached.add(page)
@@ -186,7 +187,7 @@ def test_a_command_that_does_not_exist_is_found_out() -> None:
 def commands_of(command: Any, name: str) -> dict[str, Any]:
     if not hasattr(command, "commands"):
         return {name: command}
-    found = {}
+    found: dict[str, Any] = {}
     for word, inner in command.commands.items():
         found |= commands_of(inner, f"{name} {word}")
     return found

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,10 +15,9 @@ from tests.real.corpus.contracts import Compiled, compile_all
 from tests.real.corpus.evidence import RECORD, Row
 from tests.real.corpus.evm import EvmGround
 from tests.real.corpus.stage import FINALITY, Stage
+from tests.real.evidence import showed, title_and_deed, write
 from tests.real.exchange import Exchange
 
-#: a folder for corpus.json, which tools/evidence.py turns into docs/evidence/corpus.md
-FOLDER = "PORWATCH_EVIDENCE"
 ROW = pytest.StashKey[Row]()
 #: no grace anywhere: what must be a case is one at once
 POLICY = {"approval_grace": {"cold": "0s", "hot": "0s", "up_to_percent": 1}}
@@ -71,10 +68,9 @@ def watched(tmp_path_factory: pytest.TempPathFactory, evm: EvmGround, bitcoin: B
 
 @pytest.fixture
 def row(request: pytest.FixtureRequest) -> Row:
-    """The row that a test plays. Its title and what was done are the test's docstring: "Title. What was done."."""
-    title, _, done = " ".join((request.function.__doc__ or "").split()).partition(". ")
-    assert done, f"{title}: a row of the corpus says in its docstring what was done"
-    made = Row(title=title, done=done.rstrip("."))
+    """The row that a test plays."""
+    title, done = title_and_deed(request.function)
+    made = Row(title=title, done=done)
     request.node.stash[ROW] = made
     return made
 
@@ -88,16 +84,10 @@ def stage(watched: Stage, row: Row) -> Stage:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
     report = yield
-    if report.failed:
-        RECORD.failed.append(item.nodeid)
-    elif report.skipped:
-        RECORD.skipped.append(item.nodeid)
-    elif report.when == "call" and ROW in item.stash:
+    if showed(report, RECORD) and ROW in item.stash:
         RECORD.rows.append(item.stash[ROW])
     return report
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if folder := os.environ.get(FOLDER):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        Path(folder, "corpus.json").write_text(json.dumps(RECORD.page(), indent=1, ensure_ascii=False) + "\n")
+    write("corpus", RECORD)

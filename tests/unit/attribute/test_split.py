@@ -225,3 +225,9 @@ def test_parts_that_differ_from_movements_by_one_unit_are_refused(off: int) -> N
     wrong = replace(item, movements=(replace(item.movements[0], delta=-10 + off),))
     with pytest.raises(AttributionError, match="transaction t: flow parts and movements differ"):
         split(wrong, OWNERS)
+
+
+def test_change_goes_to_the_wallet_that_it_comes_from_and_says_so() -> None:
+    flows = split(utxo([("hot-0", 10)], [("anna", 6), ("hot-1", 3)]), OWNERS)
+    (change,) = (flow for flow in flows if flow.part is Part.CHANGE)
+    assert (change.wallet, change.receiver, change.units, change.direction) == ("hot", "hot", 3, Direction.IN)

@@ -130,3 +130,58 @@ def test_a_late_approval_that_names_what_is_so_is_noted_and_the_case_stays_open(
         "note": "approved after it was seen",
         "fees_of": ["eth-hot"],
     }
+
+
+def batch(stage: Stage, *records: Approval | Cancellation) -> list[list[str]]:
+    """The batches that have explained something, after one more reading."""
+    read(stage, *records)
+    return [record["batch"] for record in written(stage, "matched")]
+
+
+def of_batch(number: int, ether: int, **more: Any) -> Approval:
+    return replace(APPROVAL, id=f"b-{number}", units=ether * ETHER, batch="b", digest=f"digest-{number}", **more)
+
+
+def test_a_batch_that_is_read_at_once_or_in_pieces_explains_the_payment_once_it_is_whole(stage: Stage) -> None:
+    assert batch(stage, of_batch(1, 2, batch_size=3), of_batch(2, 1)) == []
+    assert batch(stage, of_batch(3, 2)) == [["b-1", "b-2", "b-3"]]
+
+
+def test_of_a_batch_only_what_is_not_cancelled_counts_whether_it_was_read_before_or_now(stage: Stage) -> None:
+    assert batch(stage, of_batch(1, 2, batch_size=2), of_batch(2, 7), of_batch(3, 8)) == []
+    gone = [Cancellation("b-2", "x"), Cancellation("b-3", "x"), Cancellation("b-5", "x")]
+    assert batch(stage, of_batch(4, 3), of_batch(5, 9), *gone) == [["b-1", "b-4"]]
+
+
+def test_a_new_batch_is_counted_from_nothing(stage: Stage) -> None:
+    assert batch(stage, of_batch(1, 2, batch_size=2), of_batch(2, 3, batch_size=2)) == [["b-1", "b-2"]]
+
+
+def test_a_waiting_case_of_which_a_part_is_explained_is_worth_the_rest(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, SCRIPT | {"holds": {"0xhot": ["1000 ETH"]}, "prices": {"ETH": "300000"}})
+    moves = ["0xhot -> 0xa 5 ETH", "0xhot -> 0xb 3 ETH"]
+    stage.play(
+        {"block": "ethereum 101", "transactions": [{"id": "t1", "from": "0xhot", "fee": "0.01 ETH", "moves": moves}]}
+    )
+    worth = []
+    for one in (None, APPROVAL, replace(APPROVAL, id="w-2", destination="0xb", units=3 * ETHER)):
+        read(stage, *([] if one is None else [one]))
+        with stage.ledger.read() as connection:
+            (case,) = reader.cases(connection)
+        worth.append((case.units, case.value and case.value["amount"]))
+    stage.close()
+    assert worth[:2] == [(8 * ETHER, "2400000.00"), (3 * ETHER, "900000.00")]
+
+
+def test_a_late_approval_of_a_payment_between_own_wallets_leaves_it_internal(tmp_path: Path) -> None:
+    cold = {"chain": "ethereum", "tier": "cold", "addresses": ["0xcold"]}
+    script = {"wallets": SCRIPT["wallets"] | {"eth-cold": cold}, "holds": {"0xcold": ["100 ETH"]}}
+    stage = Stage(tmp_path, script)
+    moves = ["0xcold -> 0xhot 5 ETH"]
+    stage.play(
+        {"block": "ethereum 101", "transactions": [{"id": "t1", "from": "0xcold", "fee": "0.01 ETH", "moves": moves}]}
+    )
+    read(stage, replace(APPROVAL, destination="0xhot"))
+    (matched,) = written(stage, "matched")
+    stage.close()
+    assert (matched["reason"], matched["approval"], "batch" in matched) == ("internal", "w-1", False)

@@ -159,7 +159,7 @@ async def test_an_outage_of_six_hours_with_two_thousand_approved_withdrawals_end
 
         ex.beat()
         await ex.tick()
-        await ex.tick(200)
+        await ex.tick(80)
         assert ex.cases(CaseState.PENDING) == []
         assert [case.wallet for case in ex.cases(CaseState.OPEN)] == [None, "eth-cold"]
         assert len(ex.cases(CaseState.CLOSED)) == 2_000
