@@ -123,9 +123,12 @@ async def opened(config: Config) -> AsyncIterator[Monitor]:
             reload=lambda name: followers[name].reload(),
             prove_every=config.schedule.prove,
         )
-        watchlist = WatchList(
-            config, setup, ledger, writer, health, locators, lambda name, new: followers[name].grow(new)
-        )
+
+        def grow(name: str, new: Sequence[str]) -> None:
+            followers[name].grow(new)
+            checks[name].cold = _cold(config, locators[name])
+
+        watchlist = WatchList(config, setup, ledger, writer, health, locators, grow)
         yield Monitor(config, ledger, health, setup, writer, chains, followers, inbox, cycles, watchlist, told)
 
 
@@ -199,6 +202,7 @@ def _setup(config: Config, names: tuple[str, ...]) -> Setup:
             for chain in config.chains
             for tier in Tier
         },
+        quorums={name: settings.needed_quorum() for name, settings in config.chains.items()},
         receivers=names,
         profiles=config.profiles,
         max_age_seconds=0 if liabilities is None else liabilities.max_age.total_seconds(),

@@ -376,7 +376,7 @@ class Policy(Strict):
     )
     allow: Allow = Field(default=Allow(), description="Destinations known beforehand; never an explanation.")
     cold_every_block: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
-        default=1000, description=f"Up to this many cold accounts are read at every block. {LATER}"
+        default=1000, description="Up to this many cold accounts are read at every block (EVM)."
     )
 
 
@@ -385,7 +385,7 @@ class Schedule(Strict):
 
     cycle: Interval = Field(default=timedelta(seconds=60), description="A provisional verdict.")
     prove: Interval = Field(
-        default=timedelta(minutes=10), description=f"State proofs, and a comparison of all endpoints. {LATER}"
+        default=timedelta(minutes=10), description="State proofs, and a comparison of all endpoints."
     )
     close: TimeOfDay = Field(default=time(0, 0), description="The close of the business day.")
     report: TimeOfDay = Field(default=time(6, 0), description=f"The daily report. {LATER}")

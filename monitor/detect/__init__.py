@@ -14,6 +14,7 @@ from monitor.detect.findings import (
     with_transactions,
 )
 from monitor.detect.outflows import Grace, Scene, cases_of_block, subject_ids, value_of
+from monitor.detect.words import source_of
 
 __all__ = [
     "Grace",
@@ -33,6 +34,7 @@ __all__ = [
     "range_nearly_used",
     "reorged_out",
     "residual_cases",
+    "source_of",
     "subject_ids",
     "unconfirmed",
     "value_of",

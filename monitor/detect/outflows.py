@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from chains.core.amounts import format_coins
 from chains.core.values import BlockRef
-from monitor.detect.words import CLAIMED, SYSTEM
+from monitor.detect.words import SYSTEM
 from monitor.model import (
     Case,
     CaseState,
@@ -43,7 +43,8 @@ class Scene:
 
     ``wallets`` by name; ``balances`` and ``waiting`` (already pending) in units by (wallet, asset)
     before the block; ``known``: destinations that policy.allow lists, by tier; ``prices`` by asset;
-    ``blind``: the approval feed is stale, so hot outflows wait for it instead of paging one by one.
+    ``source``: how well the block is known; ``blind``: the approval feed is stale, so hot outflows
+    wait for it instead of paging one by one.
     """
 
     block: BlockRef
@@ -59,6 +60,7 @@ class Scene:
     decimals: Mapping[str, int]
     prices: Mapping[str, Price]
     blind: bool
+    source: str
     unseen: tuple[str, ...] = ()
 
 
@@ -200,7 +202,7 @@ def _evidence(judgement: Judgement, scene: Scene) -> dict[str, object]:
     transaction = judgement.transaction
     notes = sorted({a.note for a in judgement.attributions if a.note})
     evidence: dict[str, object] = {
-        "source": CLAIMED,
+        "source": scene.source,
         "seen_between": [rfc3339(judgement.sighting.earliest), rfc3339(judgement.sighting.latest)],
     }
     if notes:
@@ -223,7 +225,9 @@ def _seen_again(case: Case, scene: Scene, *, explained: bool) -> Case:
     an approval (no person) had closed is opened where it is explained no more.
     """
     if case.evidence.get("unconfirmed"):
-        evidence = {key: value for key, value in case.evidence.items() if key != "unconfirmed"} | {"source": CLAIMED}
+        evidence = {key: value for key, value in case.evidence.items() if key != "unconfirmed"} | {
+            "source": scene.source
+        }
         event = Event(scene.now, "confirmed", SYSTEM, f"block {scene.block.height} {scene.block.hash}")
         return replace(case, block=scene.block, evidence=evidence, history=(*case.history, event))
     state = case.state

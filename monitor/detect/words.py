@@ -2,5 +2,8 @@
 
 #: who opened or changed a case when no person did
 SYSTEM = "porwatch"
-#: where an outflow's evidence comes from while a single endpoint answers
-CLAIMED = "claimed by one endpoint"
+
+
+def source_of(quorum: int) -> str:
+    """How well the block of an outflow is known: ``quorum`` endpoints had to agree on it before it was taken."""
+    return "claimed by one endpoint" if quorum == 1 else f"agreed by {quorum} endpoints or more"

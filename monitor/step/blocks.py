@@ -185,6 +185,7 @@ def _scene(
         decimals=setup.decimals,
         prices=setup.fresh_prices(now),
         blind=feed_blind(connection, now),
+        source=detect.source_of(setup.quorums[ref.chain]),
         unseen=block.unseen,
     )
 

@@ -23,8 +23,8 @@ class Setup:
     """Changed only by the writer thread's owner, between steps.
 
     ``owners``: wallet by chain and locator; ``carried``: the assets of each chain; ``known``:
-    policy.allow by (chain, tier); ``max_age_seconds`` of the liabilities; ``prices``: the last good
-    ones, by asset.
+    policy.allow by (chain, tier); ``quorums``: how many endpoints of a
+    chain must agree; ``max_age_seconds`` of the liabilities; ``prices``: the last good ones, by asset.
     """
 
     wallets: Mapping[str, Wallet]
@@ -36,6 +36,7 @@ class Setup:
     rules: Rules
     grace: Grace
     known: Mapping[tuple[str, Tier], frozenset[str]]
+    quorums: Mapping[str, int]
     receivers: tuple[str, ...]
     profiles: tuple[str, ...]
     max_age_seconds: float

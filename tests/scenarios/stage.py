@@ -80,6 +80,7 @@ def setup_of(script: Mapping[str, Any]) -> tuple[Setup, dict[str, dict[str, str]
             Fraction(policy.get("up_to_percent", 1)),
         ),
         known={(chain, tier): allow[tier] for chain in watched for tier in Tier},
+        quorums=dict.fromkeys(watched, 1),
         receivers=("pager",),
         profiles=(),
         max_age_seconds=26 * 3600,

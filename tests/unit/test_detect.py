@@ -49,6 +49,7 @@ SCENE = Scene(
     decimals={"ETH": 18, "USDT": 6, "JPX": 0},
     prices={},
     blind=False,
+    source="claimed by one endpoint",
 )
 
 
