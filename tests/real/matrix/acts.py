@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -69,8 +69,16 @@ def cursors(ex: Exchange, sides: Sequence[Side]) -> dict[str, int]:
 
 
 def success(ex: Exchange, chain: str) -> float:
-    """When following last did its whole work, as the metric says it."""
-    return ex.metric("porwatch_last_success_timestamp_seconds", stage="follow", chain=chain)
+    """When following last did its whole work, as the metric says it, waiting for the first time."""
+    found: list[float] = []
+
+    def told() -> bool:
+        with suppress(AssertionError):
+            found.append(ex.metric("porwatch_last_success_timestamp_seconds", stage="follow", chain=chain))
+        return bool(found)
+
+    ex.wait(told, "no metric of the last success")
+    return found[0]
 
 
 def caught_up(ex: Exchange, sides: Sequence[Side], seconds: float = 60) -> None:

@@ -118,6 +118,8 @@ def test_a_block_of_ten_megabytes(row: Row, start_anvil: Callable[..., Anvil], t
         assert len(json.dumps(big)) > 2 * 10_000_000
         with timed(row, 1):
             caught_up(ex, [side], 120)
+        # While anvil works on a block for seconds, it answers about the one before with the new state.
+        ex.settle()
         node.rpc("eth_sendTransaction", {"from": sender, "to": noisy, "gas": hex(28_000_000)})
         _steal_in_the_next_block(side, plants)
         logs = sum(len(receipt["logs"]) for receipt in node.rpc("eth_getBlockReceipts", "latest"))

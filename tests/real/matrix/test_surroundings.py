@@ -66,7 +66,9 @@ def test_a_receiver_that_is_down_or_refuses(
                 new = {case["id"] for case in ex.cases("all")} - before
                 assert len(new) == len(sides)
                 ex.wait(lambda new=new: new <= told(second), "the second path is mute too")
-                ex.wait(lambda: ex.metric("porwatch_outbox_pending", receiver="alertmanager-1") == len(sides), "not waiting")
+                ex.wait(
+                    lambda: ex.metric("porwatch_outbox_pending", receiver="alertmanager-1") == len(sides), "not waiting"
+                )
                 assert not new & told(webhook)
                 with timed(row):
                     if fault == "down":

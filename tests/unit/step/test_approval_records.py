@@ -185,3 +185,47 @@ def test_a_late_approval_of_a_payment_between_own_wallets_leaves_it_internal(tmp
     (matched,) = written(stage, "matched")
     stage.close()
     assert (matched["reason"], matched["approval"], "batch" in matched) == ("internal", "w-1", False)
+
+
+def all_cases(stage: Stage, rule: str) -> list[tuple[CaseState, int, Any]]:
+    with stage.ledger.read() as connection:
+        return [
+            (case.state, len(case.history), case.evidence) for case in reader.cases(connection) if case.rule == rule
+        ]
+
+
+BAD = BadSignature("w-4", "key-1", "the signature is of other content")
+
+
+@pytest.mark.parametrize(
+    ("rule", "again"),
+    [
+        ("altered_approval", {"records": (replace(APPROVAL, digest="other"),)}),
+        ("bad_approval_signature", {"bad_signatures": (BAD,)}),
+    ],
+)
+def test_a_refused_line_that_comes_again_neither_opens_a_second_case_nor_the_closed_one(
+    stage: Stage, rule: str, again: dict[str, Any]
+) -> None:
+    read(stage, APPROVAL)
+    fields: dict[str, Any] = {"records": (), "malformed": (), "heartbeat": None, "position": None} | again
+    stage._take(ApprovalsRead("post", **fields))
+    ((state, events, evidence),) = all_cases(stage, rule)
+    assert state is CaseState.OPEN
+    assert evidence["source"] == "post"
+    told = stage.told()
+    stage._take(ApprovalsRead("post", **fields))
+    assert [(state, events) for state, events, _ in all_cases(stage, rule)] == [(CaseState.OPEN, events)]
+    assert stage.told() == told
+    stage.play({"act": "close", "case": rule, "by": "tanaka", "why": "looked into"})
+    stage._take(ApprovalsRead("post", **fields))
+    assert [state for state, _, _ in all_cases(stage, rule)] == [CaseState.CLOSED]
+
+
+def test_the_feed_adds_up_over_readings_and_begins_at_nothing(stage: Stage) -> None:
+    read(stage, APPROVAL)
+    read(stage, replace(APPROVAL, id="w-2"), replace(APPROVAL, id="w-3"), bad_signatures=(BAD,))
+    with stage.ledger.read() as connection:
+        feed = reader.feeds(connection)["approvals"]
+    assert (feed.records, feed.malformed, feed.position) == (3, 1, "")
+    assert [record["source"] for record in written(stage, "approval")] == ["post"] * 3
