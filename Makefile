@@ -16,7 +16,7 @@ help:
 	@echo "make install          .venv/bin/porwatch"
 	@echo "make bench            speed, set beside what one would use instead"
 	@echo "make crashtest        kills a running monitor N times (N=200 SEED=1 LANES=1; WRITE=PAGE records the figures)"
-	@echo "make evidence         what porwatch did in each attack of the corpus, written from a test run"
+	@echo "make evidence         what porwatch did in each attack and under each fault, written from a test run"
 	@echo "make mutation         which changes of the judging code the tests would not notice (LANES=2); takes an hour"
 	@echo "make docs             the generated reference pages"
 	@echo "make lock             requirements/*.txt and package-lock.json anew"
@@ -56,7 +56,7 @@ crashtest: .venv/dev.stamp
 evidence: .venv/dev.stamp
 	@.venv/bin/python tools/components.py
 	rm -rf build/evidence
-	PORWATCH_REQUIRE_COMPONENTS=1 PORWATCH_EVIDENCE=build/evidence .venv/bin/python -m pytest tests/real/corpus
+	PORWATCH_REQUIRE_COMPONENTS=1 PORWATCH_EVIDENCE=build/evidence .venv/bin/python -m pytest tests/real/corpus tests/real/matrix
 	.venv/bin/python -m tools.evidence build/evidence
 
 # In a copy, because the mutated sources must not be found by anybody else.

@@ -28,7 +28,7 @@ _BISECT_ACCOUNTS = 20
 #: holdings read to bisect one account: 2^64 blocks could not need more for one change, a few changes fit
 _BISECT_READS = 128
 #: seconds until a difference right after a block is looked at again, and how often that is tried
-_SECOND_LOOK_SECONDS = 0.3
+_SECOND_LOOK_SECONDS = 1.0
 _LOOKS = 3
 #: accounts whose transactions are looked for in one block
 _LOCATE_ACCOUNTS = 20

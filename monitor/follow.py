@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from chains.core.chain import Chain, Watch
 from chains.core.errors import BadAnswer, ChainError, Disagreement, QuorumLost, Reorganised, WrongChain
-from chains.core.values import Block, BlockRef, Coin, Fault, Heads
+from chains.core.values import Block, BlockRef, Coin, EndpointIdentity, Fault, Heads
 from monitor.completeness import Completeness
 from monitor.health import Health
 from monitor.ledger import reader
@@ -120,14 +120,14 @@ class Follower:
         later it only does not count.
         """
         answers = await self.chain.identify()
-        wrong = [f"{a.endpoint}: {a.detail}" for a in answers if a.state == "wrong"]
+        wrong = [_said(a) for a in answers if a.state == "wrong"]
         if wrong and starting:
             raise WrongChain(f"chain {self.chain.name}: " + "; ".join(wrong))
         self._identified = sum(a.state == "right" for a in answers) >= self.quorum
         if self._identified:
             self.health.identified[self.chain.name] = True
         else:
-            missing = "; ".join(f"{a.endpoint}: {a.detail}" for a in answers if a.state != "right")
+            missing = "; ".join(_said(a) for a in answers if a.state != "right")
             self.health.problem("identify", self.chain.name, missing)
         return self._identified
 
@@ -390,6 +390,11 @@ class Follower:
         if lowest.height <= self._final_height or lowest.height == 0:
             return None
         return await self.chain.header(max(self._final_height, 0))
+
+
+def _said(answer: EndpointIdentity) -> str:
+    """What an endpoint answered, with its name in front once."""
+    return answer.detail if answer.detail.startswith(f"{answer.endpoint}:") else f"{answer.endpoint}: {answer.detail}"
 
 
 def describe(error: BaseException) -> str:

@@ -1,6 +1,6 @@
 """Turns what a test run recorded into a page of docs/evidence.
 
-Use: PORWATCH_EVIDENCE=FOLDER python -m pytest tests/real/corpus && python -m tools.evidence FOLDER
+Use: PORWATCH_EVIDENCE=FOLDER python -m pytest tests/real/corpus tests/real/matrix && python -m tools.evidence FOLDER
 
 Every FOLDER/NAME.json becomes docs/evidence/NAME.md. A run in which a test failed or was skipped is no
 evidence: exit status 1 names the tests, and nothing is written.

@@ -32,7 +32,7 @@ def follows(ex: Exchange, side: Side) -> bool:
 
 def test_reorganisations_of_every_depth_across_restarts(row: Row, own_sides: list[Side], tmp_path: Path) -> None:
     """Reorg of depth 1…N across a restart. For each depth 1 to 4 (finality is 5): a theft in the lowest block that
-    goes, a deposit above it, SIGKILL, the reorganisation, a start; then the theft is mined again."""
+    goes, SIGKILL, the reorganisation, a start; then the theft is mined again."""
     with behind({}, tmp_path, own_sides) as ex:
         ex.start()
         plants = Plants(ex)

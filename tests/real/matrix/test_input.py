@@ -59,7 +59,7 @@ def test_a_node_that_answers_poison(row: Row, sides: list[Side], proxies: Proxie
                 nodes[side.name].fault = changed(lambda r, change=change: change(r) if is_block(r) else r)
                 plants.steal(side)
             for side in sides:
-                ex.wait(lambda side=side: problem(ex, side.name), f"{name}: the status says nothing")
+                ex.wait(lambda side=side: "endpoint-1" in problem(ex, side.name), f"{name}: the endpoint is not named")
             assert cursors(ex, sides) == stood, name
             with timed(row, len(sides)):
                 for node in nodes.values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from tests.real.exchange import Exchange
 from tests.real.matrix.acts import Plants, behind, caught_up, nothing_lost, timed
@@ -18,6 +19,7 @@ WRONG_CLOCK = """
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from monitor.step import writer
 
@@ -85,7 +87,7 @@ def test_a_receiver_that_is_down_or_refuses(
         second.down()
 
 
-def window(minutes: int = 10) -> dict[str, str]:
+def window(minutes: int = 10) -> dict[str, Any]:
     """An approval for now: ten minutes before to ten minutes after."""
     now = datetime.now(UTC)
     around = {"not_before": now - timedelta(minutes=minutes), "not_after": now + timedelta(minutes=minutes)}
