@@ -34,7 +34,7 @@ install: .venv/run.stamp
 
 test: .venv/dev.stamp
 	@.venv/bin/python tools/components.py
-	.venv/bin/python -m pytest --cov --cov-report=term
+	.venv/bin/python -m pytest -n 3 --dist loadgroup --cov --cov-report=term
 
 check: .venv/dev.stamp
 	.venv/bin/ruff format --check .

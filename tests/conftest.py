@@ -53,3 +53,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for what in (MISSING_COMPONENT, MISSING_DATA):
         count = sum(what in reason for reason in reasons)
         terminalreporter.write_line(f"skipped for {what}: {count}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share nodes stay on one worker: a file, or the whole corpus, whose sums are taken at its end."""
+    for item in items:
+        folder = item.path.parent
+        group = str(folder if folder.name == "corpus" else item.path)
+        if "real" in item.path.parts or "contract" in item.path.parts:
+            item.add_marker(pytest.mark.xdist_group(group))
