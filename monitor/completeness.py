@@ -104,10 +104,12 @@ class Completeness:
         self, at: BlockRef, units: Mapping[Account, int], sequences: Mapping[str, int]
     ) -> list[Account] | None:
         """The accounts that differ from the ledger, or None where they and the counters are all equal."""
+        locators = {account.locator for account in units} | set(sequences)
         with self.ledger.read() as connection:
+            opened = reader.opened_by(connection, at.chain, locators, at.height)
             known = reader.units_at(connection, at.chain, [(a.locator, a.asset) for a in units], at.height)
-            counters = reader.sequences_at(connection, at.chain, sequences, at.height)
-        accounts = [a for a, held in units.items() if held != known[a.locator, a.asset]]
+            counters = reader.sequences_at(connection, at.chain, opened & set(sequences), at.height)
+        accounts = [a for a, held in units.items() if a.locator in opened and held != known[a.locator, a.asset]]
         return accounts if accounts or reconcile.gaps(sequences, counters) else None
 
     async def _locate(self, account: Account, at: BlockRef) -> tuple[str, ...]:
@@ -117,7 +119,9 @@ class Completeness:
             log.warning("cannot trace a residual", extra={"chain": at.chain, "error": str(error)})
             return ()
 
-    async def settle(self, anchor: BlockRef, units: Mapping[Account, int], equal_at: int) -> None:
+    async def settle(
+        self, anchor: BlockRef, units: Mapping[Account, int], equal_at: int, unseen: tuple[str, ...]
+    ) -> None:
         """Bisect what differs at an anchor to the blocks where it came to differ, and book it there.
 
         ``equal_at``: a height at which all was equal. What nodes cannot be asked about any more
@@ -128,7 +132,7 @@ class Completeness:
             try:
                 for at in await self._changes(account, max(opened, equal_at), anchor, difference):
                     held = await self.chain.holdings([account], at)
-                    await self.compare(at, held.units, {}, "final")
+                    await self.compare(at, held.units, {}, "final", unseen)
             except HistoryUnavailable as error:
                 log.warning("cannot bisect a residual", extra={"chain": anchor.chain, "error": str(error)})
 

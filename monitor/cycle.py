@@ -120,7 +120,8 @@ class Cycles:
             accounts, _ = await asyncio.to_thread(self._accounts, chain)
             holdings = await chain.holdings(accounts, anchor)
             if chain.account_based:
-                await self.checks[chain.name].settle(anchor, holdings.units, self.anchored.get(chain.name, 0))
+                equal_at, unseen = self.anchored.get(chain.name, 0), self.unseen.get(chain.name, ())
+                await self.checks[chain.name].settle(anchor, holdings.units, equal_at, unseen)
                 sequences = await chain.sequences([a.locator for a in accounts if a.asset == chain.assets[0]], anchor)
                 await self.checks[chain.name].compare(anchor, {}, sequences, "final")
         except ChainError as error:

@@ -191,7 +191,9 @@ def _every_second(monitor: Monitor) -> Callable[[], Awaitable[None]]:
 
 
 def _report(event: JobExecutionEvent) -> None:
-    if event.exception is not None:
+    if isinstance(event.exception, asyncio.CancelledError):
+        log.info("timed job ended with the monitor", extra={"job": event.job_id})
+    elif event.exception is not None:
         log.error("timed job failed", extra={"job": event.job_id}, exc_info=event.exception)
     else:
         log.warning("timed job missed its time", extra={"job": event.job_id})

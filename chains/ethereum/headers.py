@@ -67,7 +67,7 @@ class Look:
         """Condemn who contradicts himself, if anybody does not."""
         if self._sound:
             for endpoint, lie in self._lies.items():
-                self._panel.condemn(endpoint, lie)
+                self._panel.caught(endpoint, lie)
 
 
 class Headers:

@@ -163,7 +163,7 @@ class Nodes:
                     lies[name] = error
             else:
                 for liar, lie in lies.items():
-                    self._panel.condemn(liar, lie)
+                    self._panel.caught(liar, lie)
                 return found
         if not failures:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in self.rpc.quarantined.items())

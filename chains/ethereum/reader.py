@@ -157,7 +157,7 @@ class BlockReader:
         answers = await asyncio.gather(*map(ask, names))
         for name, answer in zip(names, answers, strict=True):
             if isinstance(answer, Lie) and True in answers:
-                self._panel.condemn(name, answer)
+                self._panel.caught(name, answer)
 
     async def _wanted(self, wanted: _Wanted, watch: AddressWatch, one: Calls, traced: bool) -> Block:  # noqa: FBT001
         return await self._exactly(one, wanted, watch, traced=traced)

@@ -184,6 +184,20 @@ def units_at(
     return held
 
 
+def opened_by(connection: Connection, chain: str, locators: Collection[str], height: int) -> set[str]:
+    """Those of these locators that were followed already at block ``height``: before, there is nothing to compare."""
+    columns = schema.watched.c
+    found: set[str] = set()
+    for batch in chunks(locators):
+        rows = connection.execute(
+            select(columns.locator).where(
+                columns.chain == chain, columns.locator.in_(batch), columns.opened_height <= height
+            )
+        )
+        found.update(rows.scalars())
+    return found
+
+
 def sequences_at(connection: Connection, chain: str, locators: Collection[str], height: int) -> dict[str, int]:
     """The counters of those of these locators that have one, after block ``height``."""
     found: dict[str, int] = {}

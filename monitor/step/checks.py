@@ -29,9 +29,10 @@ def checked(
         return Commit(), ()
     owners = setup.owners[at.chain]
     ledger = reader.units_at(connection, at.chain, [(a.locator, a.asset) for a in observation.holdings], at.height)
-    compared = {a.locator for a in observation.holdings}
+    asked = {a.locator for a in observation.holdings} | set(observation.sequences)
+    compared = reader.opened_by(connection, at.chain, asked, at.height)
     residuals = reconcile.residuals(observation.holdings, ledger, owners, compared, at)
-    known = reader.sequences_at(connection, at.chain, observation.sequences, at.height)
+    known = reader.sequences_at(connection, at.chain, compared & set(observation.sequences), at.height)
     gaps = reconcile.gaps(observation.sequences, known)
     if not residuals and not gaps:
         return Commit(), ()

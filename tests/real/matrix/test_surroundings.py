@@ -105,7 +105,9 @@ def test_our_clock_is_wrong_and_jumps(row: Row, sides: list[Side], tmp_path: Pat
         ex.start()
         plants = Plants(ex)
         for seconds in (HOUR, -HOUR, 0):
-            offset.write_text(str(seconds))
+            new = offset.with_suffix(".new")
+            new.write_text(str(seconds))
+            new.replace(offset)  # in one move: the monitor reads it at any time
             time.sleep(3)  # until it has looked at the heads by its new clock
             with timed(row, 3 * len(sides)):
                 for side in sides:
