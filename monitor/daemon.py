@@ -159,7 +159,7 @@ def _scheduler(monitor: Monitor) -> AsyncIOScheduler:
     common = {"coalesce": True, "max_instances": 1, "misfire_grace_time": _MISFIRE_SECONDS}
     first = utc_now() + min(_FIRST_CYCLE, schedule.cycle)
     scheduler.add_job(
-        monitor.cycle,
+        _until_cancelled(monitor.cycle),
         IntervalTrigger(seconds=schedule.cycle.total_seconds(), timezone=zone),
         args=["provisional"],
         next_run_time=first,
@@ -167,17 +167,19 @@ def _scheduler(monitor: Monitor) -> AsyncIOScheduler:
         **common,
     )
     close = schedule.close
-    scheduler.add_job(monitor.cycle, "cron", args=["close"], hour=close.hour, minute=close.minute, id="close", **common)
+    at_close = {"args": ["close"], "hour": close.hour, "minute": close.minute}
+    scheduler.add_job(_until_cancelled(monitor.cycle), "cron", id="close", **at_close, **common)
     scheduler.add_job(
-        monitor.cycles.prove,
+        _until_cancelled(monitor.cycles.prove),
         IntervalTrigger(seconds=schedule.prove.total_seconds(), timezone=zone),
         next_run_time=first + _FIRST_CYCLE,
         id="prove",
         **common,
     )
-    scheduler.add_job(_every_second(monitor), "interval", seconds=_TICK_SECONDS, id="tick", **common)
+    scheduler.add_job(_until_cancelled(_every_second(monitor)), "interval", seconds=_TICK_SECONDS, id="tick", **common)
     # Beside the tick: a database of addresses that hangs must not hold up what falls due.
-    scheduler.add_job(monitor.watchlist.read_sources, "interval", seconds=_TICK_SECONDS, id="addresses", **common)
+    read_sources = _until_cancelled(monitor.watchlist.read_sources)
+    scheduler.add_job(read_sources, "interval", seconds=_TICK_SECONDS, id="addresses", **common)
     scheduler.add_listener(_report, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
     return scheduler
 
@@ -190,10 +192,20 @@ def _every_second(monitor: Monitor) -> Callable[[], Awaitable[None]]:
     return tick
 
 
+def _until_cancelled(job: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[None]]:
+    """Only the scheduler's shutdown cancels a job: that is the monitor's end, not the job's failure."""
+
+    async def run(*args: object) -> None:
+        try:
+            await job(*args)
+        except asyncio.CancelledError:
+            log.info("timed job ended with the monitor")
+
+    return run
+
+
 def _report(event: JobExecutionEvent) -> None:
-    if isinstance(event.exception, asyncio.CancelledError):
-        log.info("timed job ended with the monitor", extra={"job": event.job_id})
-    elif event.exception is not None:
+    if event.exception is not None:
         log.error("timed job failed", extra={"job": event.job_id}, exc_info=event.exception)
     else:
         log.warning("timed job missed its time", extra={"job": event.job_id})

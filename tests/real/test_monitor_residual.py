@@ -42,7 +42,7 @@ def test_without_traces_an_internal_transfer_is_a_residual_of_the_right_account_
         assert (case["units"], case["amount"]) == (str(amount), coins(amount, 18))
         assert case["evidence"]["accounts"] == [[side.address(side.cold), str(-amount)]]
         assert "internal" in " ".join(case["evidence"]["not_enumerated"])
-        assert case["seen_at"] == "seen"
+        assert case["seen_at"] in {"seen", "final"}, "whichever of the two looks comes first"
         ex.wait(lambda: ex.metric("porwatch_residual_open", chain="ethereum", wallet=side.cold) == 1, "no metric")
         side.mine(6)
         ex.settle()

@@ -94,7 +94,7 @@ def test_units_survive_the_journal_of_an_approval_and_a_case(units: int) -> None
 @pytest.mark.parametrize("units", [value for value in VALUES if value >= 0])
 def test_units_stand_in_a_verdict_to_the_last_one(units: int) -> None:
     cycle = assess.Cycle(
-        1, "close", NOW, {}, (Position("A", units, units + 1, 0, 0),), {}, (), 0, (), 0, (), "previous"
+        1, "close", NOW, {}, (Position("A", units, units + 1, 0, 0),), {}, (), 0, (), (), 0, (), "previous"
     )
     body = parse(canonical(assess.verdict(cycle, {"A": 18})))
     (position,) = body["positions"]
