@@ -46,6 +46,7 @@ def random_blocks(draw: st.DrawFn) -> tuple[bytes, frozenset[bytes]]:
             for units in draw(st.lists(st.integers(0, 10**15), min_size=1, max_size=4))
         ]
         witness = draw(st.lists(st.sampled_from([b"", b"x" * 72, b"y" * 400]), max_size=3))
+        outputs.append((number, b"\x6a"))  # a block never holds the same transaction twice
         made.append(transaction(inputs, outputs, witness))
     return block(made), frozenset(watched)
 
