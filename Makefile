@@ -34,7 +34,7 @@ install: .venv/run.stamp
 
 test: .venv/dev.stamp
 	@.venv/bin/python tools/components.py
-	.venv/bin/python -m pytest -n 3 --dist loadgroup --cov --cov-report=term
+	.venv/bin/python -m pytest -n 3 --dist loadscope --cov --cov-report=term
 
 check: .venv/dev.stamp
 	.venv/bin/ruff format --check .
@@ -71,8 +71,8 @@ docs: .venv/dev.stamp
 	.venv/bin/python -m tools.reference
 
 lock: .venv/dev.stamp
-	$(LOCK) --upgrade --extra zmq --extra postgres --extra build pyproject.toml -o requirements/run.txt
-	$(LOCK) --extra zmq --extra postgres --extra build --extra dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
+	$(LOCK) --upgrade --extra zmq --extra postgres --extra report --extra build pyproject.toml -o requirements/run.txt
+	$(LOCK) --extra zmq --extra postgres --extra report --extra build --extra dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
 	npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved
 
 clean:

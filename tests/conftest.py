@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from chains.lab.binaries import find_binary
 from chains.lab.errors import LabError
@@ -55,11 +57,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"skipped for {what}: {count}")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class Scheduling(LoadScopeScheduling):
     """Tests that share nodes stay on one worker: a file, or the whole corpus, whose sums are taken at its end."""
-    for item in items:
-        folder = item.path.parent
-        group = str(folder if folder.name == "corpus" else item.path)
-        if "real" in item.path.parts or "contract" in item.path.parts:
-            item.add_marker(pytest.mark.xdist_group(group))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, _ = nodeid.partition("::")
+        _, kind, *folders = PurePosixPath(file).parts
+        if kind not in ("real", "contract"):
+            return nodeid
+        return str(PurePosixPath(file).parent) if "corpus" in folders else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    return Scheduling(config, log)

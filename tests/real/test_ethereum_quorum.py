@@ -70,7 +70,7 @@ class Ground:
         # Without it the node signs for nobody, and nothing could be said about senders.
         node.rpc("anvil_autoImpersonateAccount", False)
         self.token = parse_address(node.deploy_token(self.rich, "USDT", 6, 10**12), Settings.model_construct())
-        node.transfer_token(self.token, self.rich, self.hot, 10**6)
+        node.receipt(node.transfer_token(self.token, self.rich, self.hot, 10**6))
         self.before = self._ref("latest")
         node.rpc("evm_setAutomine", False)
         node.send(self.rich, self.hot, 5 * WEI_PER_ETH)
