@@ -7,14 +7,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from monitor.books.declared import read_declared
 from monitor.books.errors import BooksError
 from monitor.books.feed import Bookmark, read_new
-from monitor.books.funds import read_funds
+from monitor.books.funds import Places, read_funds
 from monitor.books.keys import Keys, read_keys
 from monitor.books.tables import read_liabilities, read_prices, read_statements
 from monitor.config.loader import load
 from monitor.config.mistakes import ConfigError, Mistake, in_order
-from monitor.config.models import Approvals, Book
+from monitor.config.models import Approvals, Book, Declared
 from monitor.config.resolved import Config
 
 #: A file of another kind has as many mistakes as lines.
@@ -37,11 +38,15 @@ def check_books(config: Config, now: datetime) -> list[Mistake]:
     """Every mistake in the books' files."""
     mistakes: list[Mistake] = []
     books, decimals = config.books, config.decimals
+    # A custodian whose assets no supported chain shows stands only in its statements, which name whom they please.
+    custodians = {wallet.custodian for wallet in config.wallets} | _stating(config, now)
+    places = Places({wallet.name for wallet in config.wallets}, custodians)
     readers: tuple[tuple[str | None, Callable[[Path], object]], ...] = (
         (_file(books.liabilities), lambda file: read_liabilities(file, decimals, now)),
         (_file(books.prices), lambda file: read_prices(file, decimals, now)),
         (_file(books.statements), lambda file: read_statements(file, decimals, now)),
-        (_file(books.funds), lambda file: read_funds(file, now)),
+        (_file(books.funds), lambda file: read_funds(file, now, places)),
+        (_file(books.declared), lambda file: read_declared(file, decimals, now)),
     )
     for name, read in readers:
         if name is None:
@@ -55,7 +60,18 @@ def check_books(config: Config, now: datetime) -> list[Mistake]:
     return mistakes
 
 
-def _file(book: Book | None) -> str | None:
+def _stating(config: Config, now: datetime) -> set[str]:
+    """Custodians that the statements name; their own mistakes are reported where they are read."""
+    name = _file(config.books.statements)
+    if name is None:
+        return set()
+    try:
+        return {each.custodian for each in read_statements(config.path(name), config.decimals, now)}
+    except BooksError:
+        return set()
+
+
+def _file(book: Book | Declared | None) -> str | None:
     return book.file if book is not None else None
 
 

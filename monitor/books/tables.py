@@ -10,9 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
+from monitor.assess import DayPrice
+from monitor.books.currencies import CURRENCIES
 from monitor.books.errors import BooksError
 from monitor.books.sql import Database, table
-from monitor.books.text import BUSINESS_DAY, parse_coins, parse_currency, parse_name, parse_past, parse_price
+from monitor.books.text import BUSINESS_DAY, parse_coins, parse_currency, parse_day, parse_name, parse_past, parse_price
 from monitor.config.mistakes import Mistake
 from monitor.model import Liability, Owner, Price, Tier
 
@@ -21,6 +23,7 @@ LARGEST_BYTES = 16 * 1024 * 1024
 MOST_MISTAKES = 1_000
 LIABILITIES_HEADER = ("asset", "amount", "as_of")
 PRICES_HEADER = ("asset", "currency", "price", "as_of")
+PRICE_DAYS_HEADER = ("asset", "currency", "day", "price")
 STATEMENTS_HEADER = ("custodian", "asset", "amount", "as_of", "owner", "tier")
 
 _T = TypeVar("_T")
@@ -56,13 +59,27 @@ def read_liabilities(path: Path | Queried, decimals: Mapping[str, int], now: dat
 
 
 def read_prices(path: Path | Queried, decimals: Mapping[str, int], now: datetime) -> tuple[Price, ...]:
-    """What one coin is worth, one row for each asset and currency. Raises BooksError."""
+    """What one coin is worth, one row for each asset and currency. Raises BooksError.
+
+    The asset may also be a currency (ISO 4217): what one unit of it is worth, for funds and policies held in it.
+    """
 
     def row(cells: _Row) -> Price:
         currency = cells.read("currency", parse_currency)
-        return Price(cells.asset(decimals), currency, cells.read("price", parse_price), cells.as_of(now))
+        return Price(cells.priced(decimals, currency), currency, cells.read("price", parse_price), cells.as_of(now))
 
     return _read(path, PRICES_HEADER, ("asset", "currency"), row)
+
+
+def read_price_days(path: Path, decimals: Mapping[str, int], now: datetime) -> tuple[DayPrice, ...]:
+    """Closing prices, one row for each asset, currency and day that is over or runs now. Raises BooksError."""
+
+    def row(cells: _Row) -> DayPrice:
+        currency = cells.read("currency", parse_currency)
+        day = cells.read("day", lambda text: parse_day(text, now))
+        return DayPrice(cells.asset(decimals), currency, day, cells.read("price", parse_price))
+
+    return _read(path, PRICE_DAYS_HEADER, ("asset", "currency", "day"), row)
 
 
 def read_statements(path: Path, decimals: Mapping[str, int], now: datetime) -> tuple[Statement, ...]:
@@ -108,6 +125,15 @@ class _Row:
             raise _BadCell(
                 "asset", f"{asset!r} is not defined under assets of the configuration: add it there, or correct it"
             )
+        return asset
+
+    def priced(self, known: Mapping[str, int], currency: str) -> str:
+        """As ``asset``, or another currency than the one it is priced in."""
+        asset = self.cells["asset"]
+        if asset in known or asset not in CURRENCIES:
+            return self.asset(known)
+        if asset == currency:
+            raise _BadCell("asset", f"a {asset} is worth one {asset}: remove the line")
         return asset
 
     def units(self, decimals: Mapping[str, int]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from chains.core.amounts import parse_units
 
@@ -12,6 +12,7 @@ CLOCK_SKEW = timedelta(minutes=5)
 #: A table may carry the close of the business day in which it is made, in any time zone.
 BUSINESS_DAY = timedelta(hours=24)
 _RFC3339 = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 #: More decimals than any price feed gives.
 _PRICE_DECIMALS = 36
@@ -38,6 +39,19 @@ def parse_past(text: object, now: datetime, ahead: timedelta = CLOCK_SKEW) -> da
     return moment
 
 
+def parse_day(text: object, now: datetime) -> date:
+    """A calendar day (ISO 8601) that has begun somewhere on earth."""
+    try:
+        if not isinstance(text, str) or len(text) != len("2026-11-22"):
+            raise ValueError
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{_shown(text)} is no day: write e.g. 2026-11-22") from None
+    if day > (now + BUSINESS_DAY).date():
+        raise ValueError(f"{_shown(text)} lies in the future: write days that have begun")
+    return day
+
+
 def parse_coins(text: object, decimals: int, asset: str, *, zero: bool) -> int:
     """Base units of a decimal string of coins, exactly; not negative, and zero only where allowed."""
     if not isinstance(text, str):
@@ -55,6 +69,33 @@ def parse_price(text: str) -> str:
     """A plain decimal string above zero, as written."""
     if parse_units(text, _PRICE_DECIMALS) <= 0:
         raise ValueError(f"{text!r} must be more than zero")
+    return text
+
+
+def parse_money(text: str) -> str:
+    """A plain decimal string of zero or more, as written."""
+    if parse_units(text, _PRICE_DECIMALS) < 0 or text.startswith("-"):
+        raise ValueError(f"{text!r} must be zero or more")
+    return text
+
+
+def parse_signed(text: str) -> str:
+    """A plain decimal string, as written; it may be below zero."""
+    parse_units(text, _PRICE_DECIMALS)
+    return text
+
+
+def parse_share(text: str) -> str:
+    """A plain decimal string from 0 to 1, as written."""
+    if not 0 <= parse_units(text, _PRICE_DECIMALS) <= 10**_PRICE_DECIMALS or text.startswith("-"):
+        raise ValueError(f"{text!r} must be a share from 0 to 1, e.g. '0.02'")
+    return text
+
+
+def parse_sha256(text: str) -> str:
+    """64 lower-case hexadecimal digits."""
+    if _SHA256.fullmatch(text) is None:
+        raise ValueError(f"{_shown(text)} is no SHA-256: write 64 hexadecimal digits in lower case")
     return text
 
 

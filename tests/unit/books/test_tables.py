@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitor.books import BooksError, Statement, read_funds, read_liabilities, read_prices, read_statements
+from monitor.books import BooksError, Statement, read_liabilities, read_prices, read_statements
 from monitor.model import Liability, Owner, Price, Tier
 
 DECIMALS = {"BTC": 8, "USDT": 6}
@@ -38,10 +38,29 @@ def test_statements_name_owner_and_tier(tmp_path: Path, now: datetime) -> None:
     assert found == (Statement("Trust, Bank", "BTC", 100_000_000, AS_OF, Owner.GUARANTEE, Tier.COLD),)
 
 
-def test_funds_have_a_time_and_exact_amounts(tmp_path: Path, now: datetime) -> None:
-    text = "as_of: 2026-11-21T15:00:00Z\nfunds:\n  - {name: a, kind: insurance, currency: JPY, amount: '1.5', expires: 2027-03-31}\n"
-    as_of, (fund,) = read_funds(book(tmp_path, text), now)
-    assert (as_of, fund.amount, fund.expires) == (AS_OF, "1.5", date(2027, 3, 31))
+def test_another_currency_has_a_price_too(tmp_path: Path, now: datetime) -> None:
+    text = "asset,currency,price,as_of\nUSD,JPY,149.8,2026-11-21T15:00:00Z\n"
+    assert read_prices(book(tmp_path, text), DECIMALS, now) == (Price("USD", "JPY", "149.8", AS_OF),)
+
+
+@pytest.mark.parametrize(
+    ("asset", "fragment"),
+    [("JPY", "remove the line"), ("BTQ", "not defined under assets"), ("usd", "not defined under assets")],
+)
+def test_a_price_of_neither_an_asset_nor_a_currency_is_a_mistake(
+    tmp_path: Path, now: datetime, asset: str, fragment: str
+) -> None:
+    text = f"asset,currency,price,as_of\n{asset},JPY,1,2026-11-21T15:00:00Z\n"
+    with pytest.raises(BooksError) as caught:
+        read_prices(book(tmp_path, text), DECIMALS, now)
+    (mistake,) = caught.value.mistakes
+    assert (mistake.line, mistake.key) == (2, "asset")
+    assert fragment in mistake.message
+
+
+def test_a_currency_is_owed_and_stated_nowhere(tmp_path: Path, now: datetime) -> None:
+    with pytest.raises(BooksError, match="not defined under assets"):
+        read_liabilities(book(tmp_path, "asset,amount,as_of\nUSD,1,2026-11-21T15:00:00Z\n"), DECIMALS, now)
 
 
 @pytest.mark.parametrize(
@@ -94,25 +113,6 @@ def test_an_asset_twice_is_a_mistake_and_every_bad_line_is_named(tmp_path: Path,
 def test_a_missing_book_is_an_error(tmp_path: Path, now: datetime) -> None:
     with pytest.raises(BooksError, match="cannot be read"):
         read_liabilities(tmp_path / "nowhere", DECIMALS, now)
-
-
-@pytest.mark.parametrize(
-    ("text", "key"),
-    [
-        ("", "configuration"),
-        ("as_of: 2026-11-21T15:00:00Z\n", "funds"),
-        ("as_of: 2027-11-21T15:00:00Z\nfunds: []\n", "as_of"),
-        (
-            "as_of: 2026-11-21T15:00:00Z\nfunds: [{name: a, kind: cash, currency: JPY, amount: '0'}]\n",
-            "funds[0].amount",
-        ),
-        ("as_of: 2026-11-21T15:00:00Z\nfunds: [{name: a, kind: cash, currency: JPY, amount: 1}]\n", "funds[0].amount"),
-    ],
-)
-def test_funds_with_a_mistake_are_refused(tmp_path: Path, now: datetime, text: str, key: str) -> None:
-    with pytest.raises(BooksError) as caught:
-        read_funds(book(tmp_path, text), now)
-    assert [mistake.key for mistake in caught.value.mistakes] == [key]
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
