@@ -53,12 +53,19 @@ _ADDED: tuple[tuple[str, _Encode], ...] = (
 #: Of a block's answer, not of its header.
 _BESIDE = frozenset({"hash", "size", "totalDifficulty", "transactions", "uncles", "withdrawals"})
 _KNOWN = _BESIDE | {name for name, _ in (*_ALWAYS, *_ADDED)}
+#: What is taken from a header whose hash is not computed again.
+STATED = ("number", "parentHash", "timestamp")
 _NAMED, _NAME = 3, 40
 
 
 def header_hash(raw: Json) -> str:
     """The hash that the header has. Raises BadAnswer where a field is missing or no such value."""
     return "0x" + keccak(rlp.encode_list(_items(mapping(raw, "a block")))).hex()
+
+
+def header_fields(raw: Json) -> dict[str, Any]:
+    """The fields of a block's answer that its hash covers, in the order of the hash."""
+    return {name: raw[name] for name, _ in (*_ALWAYS, *_ADDED) if raw.get(name) is not None}
 
 
 def check_header(raw: Json) -> None:
