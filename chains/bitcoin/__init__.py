@@ -6,15 +6,18 @@ imported until it is used.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from pydantic import BaseModel
 
 from chains.bitcoin.settings import Settings
 from chains.core.chain import Chain, Observer
+from chains.core.ownership import ProofKind, Shown
+from chains.core.testimony import Rechecked
 
-__all__ = ["Settings", "connect", "derive", "parse_address"]
+__all__ = ["Settings", "connect", "derive", "parse_address", "recheck", "verify_offline"]
 
 
 def parse_address(text: str, settings: BaseModel) -> str:
@@ -38,3 +41,22 @@ def connect(
     from chains.bitcoin.reader import open_chain  # noqa: PLC0415
 
     return open_chain(name, cast("Settings", settings), decimals, base, observer)
+
+
+def verify_offline(kind: ProofKind, locator: str, message: bytes, proof: str, settings: BaseModel) -> Shown:
+    """What a proof of control shows, offline; see ``ownership.verify_offline``. Raises BadProof."""
+    from chains.bitcoin.ownership import verify_offline as verify  # noqa: PLC0415  loads the verifiers
+
+    return verify(kind, locator, message, proof, cast("Settings", settings))
+
+
+def recheck(
+    chain: str,
+    lines: Iterable[Mapping[str, Any]],
+    settings: BaseModel,
+    decimals: Mapping[str, int] | None = None,
+) -> Rechecked:
+    """What the lines of a testimony show, offline: see ``ChainKind.recheck``."""
+    from chains.bitcoin.rechecking import recheck as read  # noqa: PLC0415
+
+    return read(chain, lines, cast("Settings", settings), decimals)

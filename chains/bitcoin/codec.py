@@ -1,19 +1,27 @@
 """base58check and bech32/bech32m: text to bytes and back, for addresses and descriptor checksums.
 
-Sources: base58check as Bitcoin Core encodes it, BIP-173 (bech32), BIP-350 (bech32m), BIP-380
-(descriptor checksums). Every function raises ValueError with a sentence that says what is wrong.
+Sources: BIP-173 (bech32), BIP-350 (bech32m), BIP-380 (descriptor checksums); base58check is shared with other
+chains. Every function raises ValueError with a sentence that says what is wrong.
 """
 
 from __future__ import annotations
 
 from functools import reduce
-from hashlib import sha256
 from operator import xor
 
-_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-_BASE58_VALUE = {character: value for value, character in enumerate(_BASE58)}
-#: An extended key of BIP-32 has 111 characters; nothing longer is base58check here.
-_BASE58_LONGEST = 120
+from chains.core.base58 import decode_base58check, double_sha256, encode_base58check
+
+__all__ = [
+    "BECH32",
+    "BECH32M",
+    "decode_base58check",
+    "decode_segwit",
+    "descriptor_checksum",
+    "double_sha256",
+    "encode_base58check",
+    "encode_segwit",
+    "split_bech32",
+]
 
 _BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _BECH32_VALUE = {character: value for value, character in enumerate(_BECH32)}
@@ -29,40 +37,6 @@ BECH32M = 0x2BC830A3
 
 _DESCRIPTOR_INPUT = "0123456789()[],'/*abcdefgh@:$%{}IJKLMNOPQRSTUVWXYZ&+-.;<=>?!^_|~ijklmnopqrstuvwxyzABCDEFGH`#\"\\ "
 _DESCRIPTOR_GENERATOR = (0xF5DEE51989, 0xA9FDCA3312, 0x1BAB10E32D, 0x3706B1677A, 0x644D626FFD)
-
-
-def double_sha256(data: bytes) -> bytes:
-    """SHA-256 of SHA-256, in the order the digest comes (the chain prints it reversed)."""
-    return sha256(sha256(data).digest()).digest()
-
-
-def decode_base58check(text: str) -> bytes:
-    """The payload (version byte first) of a base58check string."""
-    if not text or len(text) > _BASE58_LONGEST:
-        raise ValueError("it is empty or too long for base58")
-    number = 0
-    for character in text:
-        value = _BASE58_VALUE.get(character)
-        if value is None:
-            raise ValueError(f"{character!r} is no base58 character (0, O, I and l are left out)")
-        number = number * 58 + value
-    zeros = len(text) - len(text.lstrip("1"))
-    data = bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8, "big")
-    if len(data) < 5 or double_sha256(data[:-4])[:4] != data[-4:]:
-        raise ValueError("its checksum is wrong: a character is mistyped or missing")
-    return data[:-4]
-
-
-def encode_base58check(payload: bytes) -> str:
-    """The base58check string of a payload that begins with its version byte."""
-    data = payload + double_sha256(payload)[:4]
-    number = int.from_bytes(data, "big")
-    characters = []
-    while number:
-        number, value = divmod(number, 58)
-        characters.append(_BASE58[value])
-    zeros = len(data) - len(data.lstrip(b"\0"))
-    return "1" * zeros + "".join(reversed(characters))
 
 
 def _polymod(values: list[int]) -> int:

@@ -69,6 +69,7 @@ def derive(text: str, first: int, last: int, network: Network) -> tuple[str, ...
             for branch in branches
         )
     except Exception as error:
+        # As in _branches: embit has no error type of its own, and a descriptor is hostile input.
         raise AddressError(f"the descriptor {_shown(body)} cannot be derived: {error}") from error
 
 

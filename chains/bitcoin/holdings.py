@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 #: Blocks whose scans are kept: the anchor, and the one that the liabilities are as of.
 KEPT_BLOCKS = 2
 #: Scripts that can never be spent begin with OP_RETURN: their outputs are in no UTXO set.
-_UNSPENDABLE = "6a"
+UNSPENDABLE = "6a"
 
 Scripts = Mapping[str, str]
 
@@ -46,8 +46,13 @@ def coin_set(scripts: Scripts, found: Iterable[Found]) -> CoinSet:
     kept = tuple(each for each in found if each.coin.locator in locators)
     digest = sha256()
     for each in kept:
-        digest.update(f"{each.coin.id} {each.coin.locator} {each.coin.units}\n".encode())
+        digest.update(coin_text(each.coin))
     return CoinSet(scripts, kept, f"{len(kept)} coins, SHA-256 {digest.hexdigest()}")
+
+
+def coin_text(coin: Coin) -> bytes:
+    """What of a coin goes into the digest that names its set."""
+    return f"{coin.id} {coin.locator} {coin.units}\n".encode()
 
 
 def _name(coins: CoinSet) -> str:
@@ -74,7 +79,7 @@ class CoinSets:
         canonical = await self._panel.agree(lambda calls: node.is_canonical(calls, at), bool, f"block {at.height}")
         if not canonical.value:
             raise Reorganised(f"block {at.height} {at.hash} of {at.chain} has left the chain")
-        scripts = {script: locator for script, locator in scripts.items() if not script.startswith(_UNSPENDABLE)}
+        scripts = {script: locator for script, locator in scripts.items() if not script.startswith(UNSPENDABLE)}
         if not scripts or at.height == 0:
             # The genesis block's only output can never be spent and is in no UTXO set.
             return Vote((), canonical.endpoints, {})
@@ -103,6 +108,26 @@ class CoinSets:
         for name, lie in lies.items():
             self._condemn(name, lie, at)
         return lies
+
+    async def everyone(self, scripts: Scripts, at: BlockRef, *, final: bool) -> list[tuple[tuple[str, ...], CoinSet]]:
+        """The sets of all endpoints that can give one, with who has just this; that of the quorum first.
+
+        Sets that are provably false are left out, and their endpoints condemned. Raises as ``agreed`` does.
+        """
+        await self.agreed(scripts, at, final=final)
+        scripts = {script: locator for script, locator in scripts.items() if not script.startswith(UNSPENDABLE)}
+        answers = await self._scan(self._panel.asked, scripts, at)
+        answers |= await self._lies(answers, at)
+        top = tally(answers, self._panel.quorum, _name)
+        if top is None:
+            raise failure(answers, self._panel.quorum, _name, f"{at.chain}: coins after block {at.height}")
+        self._contradicted(top, at, final=final)
+        found = {top.value.name: (top.endpoints, top.value)}
+        for name, coins in answers.items():
+            if name not in top.endpoints and isinstance(coins, CoinSet):
+                names, _ = found.get(coins.name, ((), coins))
+                found[coins.name] = (*names, name), coins
+        return list(found.values())
 
     async def of(self, name: str, scripts: Scripts, at: BlockRef) -> tuple[Coin, ...]:
         """The coins that one endpoint has after block ``at``. Raises its error."""

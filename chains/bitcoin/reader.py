@@ -14,12 +14,14 @@ from chains.bitcoin import node
 from chains.bitcoin.addresses import script_of
 from chains.bitcoin.body import BodyReader
 from chains.bitcoin.capabilities import probe
+from chains.bitcoin.control import show_control
 from chains.bitcoin.hints import BlockHint
 from chains.bitcoin.holdings import CoinSets
 from chains.bitcoin.judge import Judge
 from chains.bitcoin.networks import NETWORKS, Network
 from chains.bitcoin.opening import effects
 from chains.bitcoin.settings import Settings
+from chains.bitcoin.testimony import Testifier
 from chains.bitcoin.watch import CoinWatch
 from chains.bitcoin.work import HeaderCheck
 from chains.core.chain import Observer, Watch
@@ -32,8 +34,10 @@ from chains.core.errors import (
     QuorumLost,
     Reorganised,
 )
+from chains.core.ownership import ProofKind, Shown
 from chains.core.quorum import Lie, Panel, Vote, failure, reached, tally
 from chains.core.rpc import Calls, Rpc, endpoint_names
+from chains.core.testimony import Testimony
 from chains.core.values import (
     Account,
     Block,
@@ -66,6 +70,7 @@ class BitcoinChain:
     def __init__(self, name: str, settings: Settings, rpc: Rpc) -> None:
         self.rpc = rpc
         self._name = name
+        self._settings = settings
         self._asset = settings.native
         self._network: Network = settings.parameters()
         self._finality = settings.finality
@@ -75,6 +80,7 @@ class BitcoinChain:
         self._own = tuple(n for n, e in zip(names, settings.endpoints, strict=True) if e.own and not e.hint_only)
         self._sets = CoinSets(self._panel, Judge(self._panel, self._bodies), self._asset, self._own)
         self._headers = HeaderCheck(self._network)
+        self._testifier = Testifier(self._panel, self._sets, self._headers, self._network, self._asset, self._own)
         self._hint = BlockHint(settings.zmq)
         self._heads: Heads | None = None
         self._capabilities: Capabilities | None = None
@@ -322,6 +328,14 @@ class BitcoinChain:
                 evidence = {"asked": f"getblockhash {at.height}", "answered": answer, "refuted": why}
                 message = f"{name}: has block {answer} at the final height {at.height}, but {why}"
                 self._panel.condemn(name, Lie("final_block", message, evidence))
+
+    async def testify(self, accounts: Sequence[Account], at: BlockRef) -> Testimony:
+        """Headers from ``at`` up to the head and every endpoint's coins; see ``chains.bitcoin.testimony``."""
+        return await self._testifier.testify(self._scripts(accounts), at, final=self._is_final(at))
+
+    async def show_control(self, kind: ProofKind, locator: str, message: bytes, proof: str, at: BlockRef) -> Shown:
+        """See ``chains.core.chain.ShowsControl``."""
+        return await show_control(self._panel, self._settings, kind, locator, message, proof, at)
 
     async def sequences(self, locators: Sequence[str], at: BlockRef) -> dict[str, int]:
         """Nothing: on a UTXO chain the set of coins is the sequence (``Holdings.coins``)."""

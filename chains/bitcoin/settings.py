@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from chains.bitcoin.networks import NETWORKS, Network
-from chains.core.settings import ChainSettings
+from chains.core.settings import ChainSettings, Endpoint
 
 #: satoshis in a bitcoin, as a power of ten
 DECIMALS = 8
@@ -33,6 +33,19 @@ class Settings(ChainSettings):
         if text is not None and _ZMQ.fullmatch(text) is None:
             raise ValueError("zmq must be where the node publishes hashblock, e.g. tcp://127.0.0.1:28332")
         return text
+
+    @field_validator("endpoints")
+    @classmethod
+    def _no_websocket(cls, endpoints: list[Endpoint]) -> list[Endpoint]:
+        for number, endpoint in enumerate(endpoints, start=1):
+            if endpoint.hint_only:
+                called = endpoint.name or f"endpoint-{number}"
+                raise ValueError(f"{called} is a WebSocket, which no Bitcoin node has: leave it out, and write zmq")
+        return endpoints
+
+    @property
+    def caip2(self) -> str:
+        return self.parameters().caip2
 
     def scales(self, decimals: Mapping[str, int]) -> dict[str, int]:
         """As ``ChainSettings.scales``: satoshis are the units on both sides, so an asset has 8 decimals here."""

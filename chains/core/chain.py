@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
+from chains.core.ownership import ProofKind, Shown
 from chains.core.settings import ChainSettings
+from chains.core.testimony import Rechecked, Testimony
 from chains.core.values import (
     Account,
     Block,
@@ -102,6 +104,13 @@ class Chain(Protocol):
         ``own`` on headers with re-checked proof of work. What cannot be proved is left out.
         """
 
+    async def testify(self, accounts: Sequence[Account], at: BlockRef) -> Testimony:
+        """What nodes answer and prove of these accounts after block ``at``, kept so that ``recheck`` can read it later.
+
+        Every endpoint is asked, and a quorum must say the same. For once a day: it reads more than ``holdings``
+        and ``prove`` together, and 100,000 accounts are some 300 MB of proofs on mainnet. Raises as they do.
+        """
+
     async def sequences(self, locators: Sequence[str], at: BlockRef) -> dict[str, int]:
         """The chain's own counter of each locator after block ``at`` (EVM: the nonce); empty on UTXO chains."""
 
@@ -130,6 +139,18 @@ class Chain(Protocol):
         """Close every connection."""
 
 
+@runtime_checkable
+class ShowsControl(Protocol):
+    """A chain that can be asked about control of an address, for the kinds of proof that need a node."""
+
+    async def show_control(self, kind: ProofKind, locator: str, message: bytes, proof: str, at: BlockRef) -> Shown:
+        """What ``proof`` over ``message`` shows after the final block ``at``, by quorum.
+
+        Takes every kind of the chain; one that needs no node may say more here (EVM: the code at the address).
+        Raises BadProof where it shows nothing, ChainError where that cannot be determined now.
+        """
+
+
 class ChainKind(Protocol):
     """What a chain package exports as module attributes; the registry loads it by name."""
 
@@ -141,6 +162,9 @@ class ChainKind(Protocol):
     def derive(self, descriptor: str, first: int, last: int, settings: BaseModel) -> tuple[str, ...]:
         """Locators first..last (inclusive) of an output descriptor, offline. Raises AddressError."""
 
+    def verify_offline(self, kind: ProofKind, locator: str, message: bytes, proof: str, settings: BaseModel) -> Shown:
+        """What a proof of control that needs no node shows. Raises BadProof, and nothing else, for bad input."""
+
     def connect(
         self, name: str, settings: BaseModel, decimals: dict[str, int], base: Path, observer: Observer | None
     ) -> Chain:
@@ -148,4 +172,20 @@ class ChainKind(Protocol):
 
         ``decimals``: of the assets by symbol; ``base``: the configuration's folder; ``observer`` is
         told of every HTTP exchange: endpoint name, outcome, seconds.
+        """
+
+    def recheck(
+        self,
+        chain: str,
+        lines: Iterable[Mapping[str, Any]],
+        settings: BaseModel,
+        decimals: Mapping[str, int] | None = None,
+    ) -> Rechecked:
+        """What the lines of a testimony of ``chain`` show, offline: every hash, proof and sum is computed again.
+
+        ``settings``: of the chain, by which tokens and endpoints are known; ``decimals``: of the assets by
+        symbol, where they are known (without them the lines' own word on units is taken). Raises
+        BadTestimony, with the number of the line, for whatever is not as it must be.
+
+        Offline this shows consistency. That the block is on the chain shows only a node: ``auditor.look``.
         """

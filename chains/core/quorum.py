@@ -103,8 +103,7 @@ def decide(after: BlockRef, links: Mapping[str, Link | ChainError], quorum: int,
     if elsewhere >= quorum:
         raise Reorganised(f"block {after.height} {after.hash} of {after.chain} has left the chain")
     leading = max((len(names) for names in ahead.values()), default=0)
-    if len(still) >= quorum and max(leading, elsewhere) + waiting < quorum:
-        return Decision(None, still)
+    # Also where a quorum says that there is nothing yet: who is slower may be the lone witness of an outflow.
     if waiting:
         return None
     if len(shown) < quorum:

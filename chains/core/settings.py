@@ -82,6 +82,11 @@ class ChainSettings(Strict):
             raise ValueError("two endpoints have the same name (without one they are called endpoint-1, …): rename one")
         return self
 
+    @property
+    def caip2(self) -> str:
+        """The chain's id as CAIP-2 writes it: the same whatever the configuration calls the chain."""
+        raise NotImplementedError
+
     def tokens_by_asset(self) -> dict[str, str]:
         """Contract locators by asset symbol; empty where the chain has no tokens."""
         return {}

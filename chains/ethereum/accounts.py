@@ -48,19 +48,21 @@ class Accounts:
 
     async def holdings(self, accounts: Sequence[Account], at: BlockRef) -> tuple[Numbers[Account], tuple[str, ...]]:
         """What every account held after block ``at``, and who said so."""
-        return await agreed(self._panel, self._nodes.order(), self._held(accounts, at))
+        return await agreed(self._panel, self._nodes.order(), self.held(accounts, at))
 
     async def sequences(self, locators: Sequence[str], at: BlockRef) -> Numbers[str]:
         """The nonce of every account after block ``at``."""
-        return (await agreed(self._panel, self._nodes.order(), self._counted(locators, at)))[0]
+        return (await agreed(self._panel, self._nodes.order(), self.counted(locators, at)))[0]
 
-    def _held(self, accounts: Sequence[Account], at: BlockRef) -> Question[Account]:
+    def held(self, accounts: Sequence[Account], at: BlockRef) -> Question[Account]:
+        """What accounts held after block ``at``."""
+
         async def read(one: Calls) -> Numbers[Account]:
             return await self._balances.read(one, accounts, at)
 
         async def prove(some: Sequence[Account], said: Mapping[str, Numbers[Account]]) -> Mapping[Account, Shown]:
             root, header = await self._headers.state_root(at)
-            await self._learn({each.asset for each in some}, said, at, root)
+            await self.learn({each.asset for each in some}, said, at, root)
             proved = await self._nodes.anywhere(lambda one: self._prover.prove(one, some, at, root))
             # Where a token's balances stand was only found; who says just that makes it certain.
             return {
@@ -71,7 +73,9 @@ class Accounts:
 
         return Question(f"balances after block {at.height} {at.hash}", "balance", _words, read, prove)
 
-    def _counted(self, locators: Sequence[str], at: BlockRef) -> Question[str]:
+    def counted(self, locators: Sequence[str], at: BlockRef) -> Question[str]:
+        """The nonces of accounts after block ``at``."""
+
         async def read(one: Calls) -> Numbers[str]:
             return await _counts(one, locators, at)
 
@@ -83,7 +87,7 @@ class Accounts:
 
         return Question(f"nonces after block {at.height} {at.hash}", "nonce", str, read, prove)
 
-    async def _learn(self, assets: set[str], said: Mapping[str, Numbers[Account]], at: BlockRef, root: str) -> None:
+    async def learn(self, assets: set[str], said: Mapping[str, Numbers[Account]], at: BlockRef, root: str) -> None:
         """Look for the balances of tokens where a quorum agrees on some of them."""
         unknown = [each for each in sorted(assets - {self._native}) if self._prover.layout(each) is None]
         if not unknown or len(said) < self._panel.quorum:
@@ -105,30 +109,30 @@ class Accounts:
         """
         if len(self._panel.rpc.names) < _STAND_BY:
             return [], {}
-        names = await self._standing_by(at)
+        names = await self.standing_by(at)
         if len(names) < _STAND_BY:
             return names, {}
         some = accounts[:PROVED_AT_MOST]
         root, header = await self._headers.state_root(at)
-        held, counted = self._held(some, at), self._counted([a.locator for a in some if a.asset == self._native], at)
-        said = await self._everyone(held, names)
+        held, counted = self.held(some, at), self.counted([a.locator for a in some if a.asset == self._native], at)
+        said = await self.everyone(held, names)
         try:
-            await self._learn({each.asset for each in some}, said, at, root)
+            await self.learn({each.asset for each in some}, said, at, root)
             proved = await self._nodes.anywhere(lambda one: self._prover.prove(one, some, at, root), names)
         except (AllEndpointsFailed, HistoryUnavailable) as failed:
-            if not _could_not(failed):
+            if not could_not(failed):
                 raise
             outvote(self._panel, held, said)
             return names, {}
         proved = self._certain(proved, said)
         self._judge(held, said, {account: _shown(proof, header) for account, proof in proved.items()})
         nonces = {a.locator: _nonce_shown(proof, header) for a, proof in proved.items() if a.asset == self._native}
-        self._judge(counted, await self._everyone(counted, names), nonces)
+        self._judge(counted, await self.everyone(counted, names), nonces)
         # What could not be proved is at least compared.
         outvote(self._panel, held, {n: numbers for n, numbers in said.items() if n in self._panel.asked})
         return names, {account: proof.units for account, proof in proved.items()}
 
-    async def _everyone(self, question: Question[Any], names: Sequence[str]) -> dict[str, Numbers[Any]]:
+    async def everyone(self, question: Question[Any], names: Sequence[str]) -> dict[str, Numbers[Any]]:
         """What each endpoint that can says."""
         asked = [name for name in names if name not in self._panel.rpc.quarantined]
         answers = await asyncio.gather(
@@ -156,7 +160,7 @@ class Accounts:
             if lie is not None:
                 self._panel.condemn(name, lie)
 
-    async def _standing_by(self, at: BlockRef) -> list[str]:
+    async def standing_by(self, at: BlockRef) -> list[str]:
         """The endpoints that show block ``at``, a quorum at least. Who calls another one final is condemned."""
 
         def settle(answers: Mapping[str, Any], waiting: int) -> Mapping[str, Any] | None:
@@ -206,7 +210,7 @@ async def _counts(one: Calls, locators: Sequence[str], at: BlockRef) -> dict[str
     return counts
 
 
-def _could_not(failed: AllEndpointsFailed | HistoryUnavailable) -> bool:
+def could_not(failed: AllEndpointsFailed | HistoryUnavailable) -> bool:
     """Whether no endpoint offers proofs or still has the state: then there is nothing to be proved."""
     if isinstance(failed, HistoryUnavailable):
         return True

@@ -55,15 +55,15 @@ async def agreed(panel: Panel, order: Sequence[str], question: Question[K]) -> t
     left = list(order)
     while True:
         given = {name: answer for name, answer in heard.items() if not isinstance(answer, ChainError)}
-        groups = _groups(given)
-        if len(groups) > 1:
+        found = groups(given)
+        if len(found) > 1:
             liars = await _refuted(question, given)
             if liars:
                 for name, lie in liars.items():
                     panel.condemn(name, lie)
                 heard |= liars
                 continue
-        top = groups[0] if groups else ()
+        top = found[0] if found else ()
         if outvote(panel, question, given):
             return given[top[0]], top
         some, left = left[: max(1, panel.quorum - len(top))], left[max(1, panel.quorum - len(top)) :]
@@ -80,16 +80,16 @@ async def _ask(panel: Panel, name: str, question: Question[K]) -> Numbers[K] | C
         return error
 
 
-def _groups(given: Mapping[str, Numbers[K]]) -> list[tuple[str, ...]]:
+def groups(given: Mapping[str, Numbers[K]]) -> list[tuple[str, ...]]:
     """Endpoints that say the same of everything, the largest group first."""
-    groups: list[tuple[str, ...]] = []
+    found: list[tuple[str, ...]] = []
     for name, answer in given.items():
-        place = next((n for n, group in enumerate(groups) if given[group[0]] == answer), None)
+        place = next((n for n, group in enumerate(found) if given[group[0]] == answer), None)
         if place is None:
-            groups.append((name,))
+            found.append((name,))
         else:
-            groups[place] = (*groups[place], name)
-    return sorted(groups, key=len, reverse=True)
+            found[place] = (*found[place], name)
+    return sorted(found, key=len, reverse=True)
 
 
 def differing(given: Mapping[str, Numbers[K]]) -> list[K]:
@@ -119,7 +119,7 @@ def refuted(question: Question[K], said: Numbers[K], shown: Mapping[K, Shown]) -
 
 def outvote(panel: Panel, question: Question[K], given: Mapping[str, Numbers[K]]) -> bool:
     """Condemn whom a quorum contradicts. False where there is none, or two."""
-    top, *others = _groups(given) or [()]
+    top, *others = groups(given) or [()]
     if len(top) < panel.quorum or any(len(other) == len(top) for other in others):
         return False
     for name in given:

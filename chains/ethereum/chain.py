@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from chains.core.chain import Observer, Watch
 from chains.core.errors import AllEndpointsFailed, ChainError, HistoryUnavailable
 from chains.core.hex import quantity
+from chains.core.ownership import ProofKind, Shown
 from chains.core.quorum import Lie, Panel
 from chains.core.rpc import Calls, Rpc
+from chains.core.testimony import Testimony
 from chains.core.values import (
     Account,
     Block,
@@ -27,14 +30,16 @@ from chains.core.values import (
 from chains.ethereum.accounts import Accounts
 from chains.ethereum.balances import BatchReader
 from chains.ethereum.body import RECOVERS_FAST
+from chains.ethereum.control import ControlReader
 from chains.ethereum.extract import Assets, Extractor
 from chains.ethereum.headers import Headers
-from chains.ethereum.hints import HeadHints
+from chains.ethereum.hints import HeadHints, Messages, subscribed
 from chains.ethereum.locate import locate
 from chains.ethereum.nodes import Nodes, translate
 from chains.ethereum.proofs import Prover
 from chains.ethereum.reader import BlockReader
 from chains.ethereum.settings import Settings
+from chains.ethereum.testimony import Testifier
 from chains.ethereum.watch import AddressWatch
 
 #: How often a chain is polled: well below the shortest time between blocks that a person could notice.
@@ -44,8 +49,18 @@ POLL_SECONDS = 1.0
 class EvmChain:
     """One EVM chain on its endpoints. Values are in units of the assets, not of this chain's tokens."""
 
-    def __init__(self, name: str, settings: Settings, decimals: Mapping[str, int], rpc: Rpc) -> None:
-        """``decimals``: of the assets, by symbol. Raises ValueError where the chain counts finer than an asset."""
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        decimals: Mapping[str, int],
+        rpc: Rpc,
+        hints: Sequence[Callable[[], Messages]] = (),
+    ) -> None:
+        """``decimals``: of the assets, by symbol; ``hints``: what opens each WebSocket endpoint (``HeadHints``).
+
+        Raises ValueError where the chain counts finer than an asset.
+        """
         scale = settings.scales(decimals)
         contracts = settings.tokens_by_asset()
         by_contract = {contract.lower(): asset for asset, contract in contracts.items()}
@@ -64,6 +79,7 @@ class EvmChain:
         self._accounts = Accounts(
             self._panel, self._nodes, self._headers, balances, self._prover, settings.native, settings.finality
         )
+        self._testifier = Testifier(self._panel, self._nodes, self._headers, self._accounts, self._prover, settings)
         extractor = Extractor(name, Assets(settings.native, by_contract, scale, settings.profiles()))
         self._reader = BlockReader(
             self._panel,
@@ -75,8 +91,8 @@ class EvmChain:
             chain_id=settings.chain_id,
             full=self._full,
         )
-        hints = [endpoint.url for endpoint in settings.endpoints if endpoint.hint_only and endpoint.url is not None]
         self._hints = HeadHints(hints, poll_seconds=POLL_SECONDS)
+        self._control = ControlReader(self._panel, settings.chain_id)
         self._right: set[str] = set()
         self._wrong: dict[str, str] = {}
         self._capabilities: Capabilities | None = None
@@ -196,6 +212,10 @@ class EvmChain:
         await self._reader.audit(at, [name for name in names if name not in self._rpc.quarantined])
         return self._scaled(proved)
 
+    async def testify(self, accounts: Sequence[Account], at: BlockRef) -> Testimony:
+        self._check_ours(accounts)
+        return await self._testifier.testify(accounts, at, self._scale)
+
     def _check_ours(self, accounts: Sequence[Account]) -> None:
         foreign = [a for a in accounts if a.chain != self._name or a.asset not in self._scale]
         if foreign:
@@ -203,6 +223,9 @@ class EvmChain:
 
     def _scaled(self, held: Mapping[Account, int]) -> dict[Account, int]:
         return {account: units * self._scale[account.asset] for account, units in held.items()}
+
+    async def show_control(self, kind: ProofKind, locator: str, message: bytes, proof: str, at: BlockRef) -> Shown:
+        return await self._control.show(kind, locator, message, proof, at)
 
     async def sequences(self, locators: Sequence[str], at: BlockRef) -> dict[str, int]:
         return dict(await self._accounts.sequences(locators, at))
@@ -258,4 +281,6 @@ def open_chain(
     name: str, settings: Settings, decimals: Mapping[str, int], base: Path, observer: Observer | None = None
 ) -> EvmChain:
     """A chain on the configured endpoints; secrets are read and connections opened by the first call."""
-    return EvmChain(name, settings, decimals, Rpc(settings.endpoints, base, translate=translate, observer=observer))
+    rpc = Rpc(settings.endpoints, base, translate=translate, observer=observer)
+    hints = [partial(subscribed, endpoint, base) for endpoint in settings.endpoints if endpoint.hint_only]
+    return EvmChain(name, settings, decimals, rpc, hints)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from chains.core.rpc import Calls, Request
 from chains.core.values import Account, BlockRef
 from chains.ethereum.nodes import explain
 from chains.ethereum.verify.accounts import ProvedAccount, check_proof
-from chains.ethereum.verify.hashing import keccak
+from chains.ethereum.verify.layouts import LAYOUTS, Layout
 from chains.ethereum.verify.proof import Proofs
 
 log = logging.getLogger(__name__)
@@ -29,35 +29,39 @@ log = logging.getLogger(__name__)
 _BATCH = 200
 #: Storage slots in one call; nodes refuse more than 1,024.
 _SLOTS = 100
-#: A mapping of balances stands among the first variables of its contract.
-_PLACES = 33
 #: How many accounts must show the same place, where so many hold anything.
 _SHOWN_BY = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """Where a token keeps balances: the place of its mapping, and whether the key comes after it (Vyper) or before."""
-
-    place: int
-    key_last: bool
-
-    def slot(self, holder: str) -> int:
-        """The storage slot of a holder."""
-        key, place = bytes.fromhex(holder[2:]).rjust(32, b"\0"), self.place.to_bytes(32, "big")
-        return int.from_bytes(keccak(place + key if self.key_last else key + place), "big")
-
-
-LAYOUTS = tuple(Layout(place, key_last) for place in range(_PLACES) for key_last in (False, True))
-
-
-@dataclass(frozen=True, slots=True)
 class Proved:
-    """A number that a proof shows, and the proof as text for evidence."""
+    """A number that a proof shows, and the proof.
+
+    ``answer``: of eth_getProof, checked. ``entry``: which of its storage proofs shows the number, None where
+    the account itself does.
+    """
 
     units: int
     nonce: int
-    evidence: Callable[[], dict[str, str]]
+    answer: Any
+    entry: int | None = None
+
+    def evidence(self) -> dict[str, str]:
+        """The proof as text, for people."""
+        found = _nodes(self.answer)
+        if self.entry is not None:
+            entry = self.answer["storageProof"][self.entry]
+            found |= {"storage_key": str(entry["key"]), "storage_value": str(entry["value"])}
+            found |= {f"storage_proof_{n}": str(node) for n, node in enumerate(entry["proof"])}
+        return found
+
+    def account_nodes(self) -> list[str]:
+        """The nodes from the state root down to the account (of the token's contract, where it is a token)."""
+        return _normal(self.answer["accountProof"])
+
+    def slot_nodes(self) -> list[str]:
+        """The nodes from the root of the contract's storage down to the slot."""
+        return _normal(self.answer["storageProof"][self.entry]["proof"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +110,10 @@ class Prover:
         answers = await self._ask(one, asked, at, state_root)
         proved = {}
         for account, (shown, raw) in zip(native, answers, strict=False):
-            proved[account] = Proved(shown.state.balance, shown.state.nonce, _evidence(raw, None))
+            proved[account] = Proved(shown.state.balance, shown.state.nonce, raw)
         for some, request, (shown, raw) in zip(tokens, asked[len(native) :], answers[len(native) :], strict=True):
             for n, (account, slot) in enumerate(zip(some, request.slots, strict=True)):
-                proved[account] = Proved(shown.storage[slot], shown.state.nonce, _evidence(raw, n))
+                proved[account] = Proved(shown.storage[slot], shown.state.nonce, raw, n)
         return proved
 
     async def learn(self, one: Calls, asset: str, claims: Mapping[str, int], at: BlockRef, state_root: str) -> bool:
@@ -184,16 +188,9 @@ def _checked(
     return found
 
 
-def _evidence(raw: Any, slot: int | None) -> Callable[[], dict[str, str]]:
-    def text() -> dict[str, str]:
-        found = _nodes(raw)
-        if slot is not None:
-            entry = raw["storageProof"][slot]
-            found |= {"storage_key": str(entry["key"]), "storage_value": str(entry["value"])}
-            found |= {f"storage_proof_{n}": str(node) for n, node in enumerate(entry["proof"])}
-        return found
-
-    return text
+def _normal(nodes: Sequence[str]) -> list[str]:
+    """Nodes in lower case; of an empty trie, of which some give the empty string, none."""
+    return [] if list(nodes) == ["0x80"] else [node.lower() for node in nodes]
 
 
 def _nodes(raw: Any) -> dict[str, str]:

@@ -245,6 +245,7 @@ class BlockReader:
             # While they come. What the block itself contradicts is told first: all else follows from it.
             unknown = await self._checked_block(one, raw, block)
         except BaseException:
+            # Whatever it is, a cancellation too: the other task must not run on unawaited.
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)
             raise

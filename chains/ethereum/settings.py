@@ -63,6 +63,10 @@ class Settings(ChainSettings):
                 raise ValueError(f"{other} and {asset} name the same contract {token.contract}: remove one")
         return self
 
+    @property
+    def caip2(self) -> str:
+        return f"eip155:{self.chain_id}"
+
     def tokens_by_asset(self) -> dict[str, str]:
         return {asset: token.contract for asset, token in self.tokens.items()}
 

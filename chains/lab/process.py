@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -85,6 +86,7 @@ class Process:
             if not self.alive:
                 raise LabError(f"{self.name} ended at once")
         except BaseException as error:
+            # Ctrl-C too: no program is left behind that nobody will stop.
             self.stop()
             if isinstance(error, LabError):
                 raise LabError(f"{error}; its last words: {self.last_words()}") from error
@@ -116,14 +118,14 @@ class Process:
         return self.log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace").strip() or "none"
 
 
-class Node:
+class Node(ABC):
     """What local nodes share: a process, and `with` that starts and stops it."""
 
     process: Process
 
+    @abstractmethod
     def start(self) -> None:
         """Starts the node and waits until it answers. Raises LabError."""
-        raise NotImplementedError
 
     def stop(self) -> None:
         """Ends the node; its folder and port stay, so that `start` brings it back."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from chains.bitcoin import Settings, connect
+from chains.bitcoin import Settings, connect, recheck
 from chains.core.chain import Chain
+from chains.core.testimony import Rechecked
 from chains.lab.bitcoind import Bitcoind
 from chains.lab.process import wait_until
 
@@ -39,13 +41,18 @@ class Case:
     def connect_wrong(self) -> Chain:
         return self._connect("signet")
 
+    def recheck(self, lines: Iterable[Mapping[str, Any]]) -> Rechecked:
+        return recheck("case", lines, self._settings("regtest"), {self.native: 8})
+
     def _connect(self, network: str) -> Chain:
+        return connect("case", self._settings(network), {self.native: 8}, self._folder)
+
+    def _settings(self, network: str) -> Settings:
         (self._folder / "password").write_text(self._node.password)
         endpoint = {"url": self._node.url, "username": self._node.username, "password_file": "password"}
-        settings = Settings.model_validate(
+        return Settings.model_validate(
             {"kind": "bitcoin", "network": network, "native": self.native, "endpoints": [endpoint]}
         )
-        return connect("case", settings, {self.native: 8}, self._folder)
 
     def account(self) -> str:
         return self._node.new_address(OWN)

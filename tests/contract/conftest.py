@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
 from chains.core.chain import Chain
+from chains.core.testimony import Rechecked
 
 #: name -> module with a class ``Case``
 CASES = {"bitcoin": "tests.contract.bitcoin_case", "ethereum": "tests.contract.ethereum_case"}
@@ -43,6 +44,9 @@ class ChainCase(Protocol):
 
     def connect_wrong(self) -> Chain:
         """The same endpoint, configured as another network of the same kind."""
+
+    def recheck(self, lines: Iterable[Mapping[str, Any]]) -> Rechecked:
+        """What the lines of a testimony of "case" show, by the package's own ``recheck``, without the node."""
 
     def account(self) -> str:
         """Locator of an own account that was never used and that ``pay_out`` can pay from."""

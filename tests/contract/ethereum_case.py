@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any, ClassVar
 
 from chains.core.chain import Chain
-from chains.ethereum import Settings, connect, parse_address
+from chains.core.testimony import Rechecked
+from chains.ethereum import Settings, connect, parse_address, recheck
 from chains.lab.anvil import Anvil
 
 FIRST_BLOCKS = 12
@@ -16,6 +19,7 @@ TOKEN, TOKEN_DECIMALS = "USDT", 6
 class Case:
     COMPONENTS = ("anvil",)
     native = "ETH"
+    _decimals: ClassVar[dict[str, int]] = {native: 18, TOKEN: TOKEN_DECIMALS}
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -42,10 +46,15 @@ class Case:
     def connect_wrong(self) -> Chain:
         return self._connect(1)
 
+    def recheck(self, lines: Iterable[Mapping[str, Any]]) -> Rechecked:
+        return recheck("case", lines, self._settings(self._node.chain_id), self._decimals)
+
     def _connect(self, chain_id: int) -> Chain:
+        return connect("case", self._settings(chain_id), self._decimals, self._folder)
+
+    def _settings(self, chain_id: int) -> Settings:
         keys = {"kind": "evm", "chain_id": chain_id, "native": self.native, "endpoints": [{"url": self._node.url}]}
-        settings = Settings.model_validate(keys | {"finality": 2, "tokens": {TOKEN: {"contract": self._contract}}})
-        return connect("case", settings, {self.native: 18, TOKEN: TOKEN_DECIMALS}, self._folder)
+        return Settings.model_validate(keys | {"finality": 2, "tokens": {TOKEN: {"contract": self._contract}}})
 
     def account(self) -> str:
         address = "0x" + secrets.token_hex(20)

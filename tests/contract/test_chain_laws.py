@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ import pytest
 
 from chains.core.chain import Chain, Watch
 from chains.core.errors import AllEndpointsFailed, BadAnswer, ChainError, Reorganised
+from chains.core.testimony import from_text, to_text
 from chains.core.values import Account, Block, BlockRef
 from tests.contract.conftest import ChainCase, Hand
 
@@ -152,6 +154,29 @@ async def test_an_account_that_was_never_used_holds_an_explicit_zero(chain: Chai
     at = (await chain.heads()).seen
     assert await units(chain, accounts, at) == dict.fromkeys(accounts, 0)
     assert dict((await chain.open_at([accounts[0].locator], at)).holdings) == dict.fromkeys(accounts, 0)
+
+
+async def test_a_testimony_shows_the_same_holdings_when_the_node_is_gone(
+    chain: Chain, case: ChainCase, hand: Hand
+) -> None:
+    one, two, never = [await hand.account() for _ in range(3)]
+    accounts = accounts_of(chain, [one, two, never])
+    await hand.pay_in(one, MANY)
+    earlier = (await chain.heads()).seen
+    await hand.pay_in(two, 3 * MANY)
+    await hand.pay_out(one, MANY // 4)
+    blocks = (earlier, (await chain.heads()).seen)
+    held = [await units(chain, accounts, at) for at in blocks]
+    assert held[0] != held[1]
+    testimonies = [await chain.testify(accounts, at) for at in blocks]
+    nothing = await chain.testify([], earlier)
+    await asyncio.to_thread(case.stop)
+    assert case.recheck(nothing.lines).units == {}
+    for at, units_then, testimony in zip(blocks, held, testimonies, strict=True):
+        found = case.recheck(from_text([to_text(line) for line in testimony.lines]))
+        assert (found.at, found.units) == (at, units_then)
+        # One endpoint is one claim, whatever it proves.
+        assert (found.proved, found.agreed) == (frozenset(), frozenset())
 
 
 async def test_holdings_at_a_block_that_the_node_does_not_have_are_an_error(chain: Chain, hand: Hand) -> None:

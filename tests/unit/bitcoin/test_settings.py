@@ -47,6 +47,12 @@ def test_a_publisher_of_blocks_may_be_named(address: str) -> None:
     assert settings_of(zmq=address).zmq == address
 
 
+def test_a_websocket_endpoint_is_refused_by_its_name_because_no_bitcoin_node_has_one() -> None:
+    endpoints = [{"url": "http://127.0.0.1:18443"}, {"name": "wake-up", "url": "ws://127.0.0.1:8546"}]
+    with pytest.raises(ValidationError, match=r"wake-up is a WebSocket, which no Bitcoin node has: .* write zmq"):
+        settings_of(endpoints=endpoints)
+
+
 def test_every_network_has_its_caip_2_id() -> None:
     assert NETWORKS["mainnet"].caip2 == "bip122:000000000019d6689c085ae165831e93"
     assert len({network.genesis for network in NETWORKS.values()}) == 4

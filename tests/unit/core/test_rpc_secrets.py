@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 
+from chains.core.credentials import Target, target_of
 from chains.core.errors import Unreachable
 from chains.core.settings import Endpoint
-from chains.core.transport import HttpTransport, _below, _Secrets, _Target
+from chains.core.transport import HttpTransport, _below
 
 KEY = "0123456789abcdef-key"
 
 
-def target(folder: Path, **keys: Any) -> _Target:
-    return _Secrets(Endpoint(**({"url": "http://node.example/"} | keys)), folder).target()
+def target(folder: Path, **keys: Any) -> Target:
+    return target_of(Endpoint(**({"url": "http://node.example/"} | keys)), folder)
 
 
 def write(folder: Path, content: str | bytes) -> str:
@@ -24,7 +25,7 @@ def write(folder: Path, content: str | bytes) -> str:
     return "secret"
 
 
-def basic(found: _Target) -> str:
+def basic(found: Target) -> str:
     scheme, _, value = found.headers["Authorization"].partition(" ")
     assert scheme == "Basic"
     return b64decode(value).decode()

@@ -20,7 +20,7 @@ class Feed:
         self.opened = 0
 
     @asynccontextmanager
-    async def open(self, url: str) -> AsyncIterator[AsyncIterator[str]]:
+    async def open(self) -> AsyncIterator[AsyncIterator[str]]:
         self.opened += 1
         yield self._messages()
 
@@ -40,7 +40,7 @@ async def timed(hints: HeadHints, seconds: float) -> float:
 
 async def test_a_new_head_wakes_the_wait() -> None:
     feed = Feed()
-    hints = HeadHints(["ws://x"], feed.open, poll_seconds=30.0)
+    hints = HeadHints([feed.open], poll_seconds=30.0)
     feed.queue.put_nowait('{"id":1,"result":"0xsubscription"}')
     asyncio.get_running_loop().call_later(0.02, feed.queue.put_nowait, HEAD)
     assert 0.015 < await timed(hints, 30.0) < 5.0
@@ -58,7 +58,7 @@ async def test_without_hints_the_wait_ends_by_polling() -> None:
 
 async def test_one_announcement_wakes_one_wait() -> None:
     feed = Feed()
-    hints = HeadHints(["ws://x"], feed.open, poll_seconds=0.05)
+    hints = HeadHints([feed.open], poll_seconds=0.05)
     feed.queue.put_nowait(HEAD)
     await hints.wait(1.0)
     assert await timed(hints, 1.0) > 0.04
@@ -73,7 +73,7 @@ async def test_a_broken_connection_is_opened_again_and_harms_nothing(
     feed = Feed()
     feed.queue.put_nowait(error)
     feed.queue.put_nowait(HEAD)
-    hints = HeadHints(["ws://x"], feed.open, poll_seconds=5.0)
+    hints = HeadHints([feed.open], poll_seconds=5.0)
     assert await timed(hints, 5.0) < 4.0
     assert feed.opened == 2
     await hints.close()
@@ -88,20 +88,19 @@ async def test_attempts_to_connect_get_rarer_up_to_a_limit(monkeypatch: pytest.M
             raise asyncio.CancelledError
 
     @asynccontextmanager
-    async def refused(url: str) -> AsyncIterator[AsyncIterator[str]]:
-        if url:
-            raise ConnectionRefusedError
-        yield Feed()._messages()
+    async def refused() -> AsyncIterator[AsyncIterator[str]]:
+        raise ConnectionRefusedError
+        yield
 
-    hints = HeadHints([], refused, poll_seconds=1.0)
+    hints = HeadHints([], poll_seconds=1.0)
     monkeypatch.setattr("chains.ethereum.hints.asyncio.sleep", sleep)
     with pytest.raises(asyncio.CancelledError):
-        await hints._listen(1, "ws://x")
+        await hints._listen(1, refused)
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
 async def test_closing_leaves_no_task() -> None:
-    hints = HeadHints(["ws://x"], Feed().open, poll_seconds=0.01)
+    hints = HeadHints([Feed().open], poll_seconds=0.01)
     await hints.wait(0.01)
     await hints.close()
     assert asyncio.all_tasks() == {asyncio.current_task()}
