@@ -31,12 +31,13 @@ def ledger(url: str) -> Iterator[Ledger]:
 
 
 def disarm(connection: Connection) -> None:
-    """Take the guards off the journal, as somebody with every right over the database would."""
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("ALTER TABLE journal DISABLE TRIGGER USER")
-    else:
-        connection.exec_driver_sql("DROP TRIGGER journal_no_update")
-        connection.exec_driver_sql("DROP TRIGGER journal_no_delete")
+    """Take the guards off the journal and its tree heads, as somebody with every right over the database would."""
+    for table in ("journal", "tree_head"):
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        else:
+            connection.exec_driver_sql(f"DROP TRIGGER {table}_no_update")
+            connection.exec_driver_sql(f"DROP TRIGGER {table}_no_delete")
 
 
 def block(height: int, branch: str = "", parent: str = "") -> BlockRef:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -26,7 +27,8 @@ from monitor.ledger.encode import (
     parse,
 )
 from monitor.ledger.types import Moment, Units
-from monitor.model import Approval, Case, CaseState, Destination, Event, Position, Severity, Tier
+from monitor.model import Approval, Case, CaseState, Destination, Event, Severity, Tier
+from tests.unit.assess.sample import AT, inputs
 
 EDGES = [n + d for n in (0, 2**53, 2**63, 2**64) for d in (-1, 0, 1)] + [2**128, 2**256 - 1]
 VALUES = [*EDGES, *(-value for value in EDGES)]
@@ -93,14 +95,18 @@ def test_units_survive_the_journal_of_an_approval_and_a_case(units: int) -> None
 
 @pytest.mark.parametrize("units", [value for value in VALUES if value >= 0])
 def test_units_stand_in_a_verdict_to_the_last_one(units: int) -> None:
-    cycle = assess.Cycle(
-        1, "close", NOW, {}, (Position("A", units, units + 1, 0, 0),), {}, (), 0, (), (), 0, (), "previous"
+    line = assess.Line("cold", "XRP", units, 0)
+    made = inputs({})
+    found = replace(
+        made,
+        readings=(assess.Reading("c", ("XRP",), AT, (line,)),),
+        books=replace(made.books, liabilities=(assess.Owed("XRP", units + 1, NOW),)),
     )
-    body = parse(canonical(assess.verdict(cycle, {"A": 18})))
-    (position,) = body["positions"]
+    body = parse(canonical(assess.verdict(assess.from_json(assess.canonical_bytes(found).decode()))))
+    (position,) = (each for each in body["positions"] if each["asset"] == "XRP")
     assert int(position["held"].replace(".", "")) == units
     assert int(position["owed"].replace(".", "")) == units + 1
-    assert body["checks"][0]["verdict"] == "BREACH"
+    assert [check["verdict"] for check in body["checks"] if check["asset"] == "XRP"] == ["BREACH"]
 
 
 @given(
