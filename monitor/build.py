@@ -7,14 +7,21 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from fractions import Fraction
+from typing import Any
 
 from chains.core.chain import Chain
+from chains.core.errors import ChainError
 from chains.core.registry import open_kind
+from monitor.assess import Custody, Facts, Limits, Provider
 from monitor.attribute import Rules
+from monitor.closing import Closing
 from monitor.completeness import Completeness
 from monitor.config.addresses import DEFAULT_GAP
+from monitor.config.models import Declared, Funds, Liabilities, Prices, Statements
 from monitor.config.resolved import Config
-from monitor.cycle import Cycles, Declared
+from monitor.control.handed import read_one
+from monitor.control.render import causes, challenge_row
+from monitor.cycle import Cycles
 from monitor.detect import Grace
 from monitor.evidence import EvidenceFolder
 from monitor.follow import Follower
@@ -22,8 +29,13 @@ from monitor.health import Health
 from monitor.inbox import Inbox, Submission
 from monitor.ledger import reader
 from monitor.ledger.store import Ledger
-from monitor.model import Case, Tier
+from monitor.model import Case, Tier, Wallet
+from monitor.profiles import read_profiles
+from monitor.proving import Proving, Undetermined, read_wanted
+from monitor.publish.actions import Unknown
 from monitor.publish.deliver import Receiver, receivers
+from monitor.rules.codec import to_json
+from monitor.signing.keys import ReportKey, load_or_make
 from monitor.step import Outcome
 from monitor.step.setup import SKEW, Setup
 from monitor.step.writer import Writer, utc_now
@@ -45,14 +57,38 @@ class Monitor:
     cycles: Cycles
     watchlist: WatchList
     receivers: tuple[Receiver, ...]
+    key: ReportKey
+
+    @property
+    def proving(self) -> Proving:
+        """Issues challenges to show control, and takes the answers."""
+        return Proving(self.config, self.ledger, self.writer, self.chains, self.watchlist.locators)
 
     async def cycle(self, kind: str) -> Outcome:
         """One cycle on what the books say now."""
         await self.inbox.read_all()
-        declared = self.inbox.declared
+        books = await self.inbox.books()
         anchored = self.cycles.anchored
         self.cycles.unseen = {name: one.unseen_above(anchored.get(name, -1)) for name, one in self.followers.items()}
-        return await self.cycles.run(kind, Declared(declared.liabilities, declared.reason))
+        return await self.cycles.run(kind, books)
+
+    async def seal(self) -> None:
+        """Sign a tree head over the journal as it stands."""
+        await self.writer.seal(self.key)
+
+    async def close(self) -> None:
+        """The close of the business day: its verdict with its evidence, and a tree head that holds both."""
+        await self.kept(await self.cycle("close"))
+        await self.seal()
+
+    async def kept(self, outcome: Outcome) -> Outcome:
+        """``outcome`` of a cycle, once its evidence was written."""
+        assert outcome.inputs is not None
+        assert outcome.verdict is not None
+        await Closing(self.config, self.ledger, self.writer, self.chains).keep(
+            outcome.inputs, outcome.verdict, outcome.holdings
+        )
+        return outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +97,7 @@ class Desk:
 
     inbox: Inbox
     watchlist: WatchList
+    proving: Proving
 
     async def approve(self, body: object) -> Submission:
         return await self.inbox.approve(body)
@@ -71,16 +108,30 @@ class Desk:
     async def add_addresses(self, wallet: str, addresses: Sequence[str], by: str) -> list[str]:
         return await self.watchlist.add(wallet, addresses, by)
 
+    async def ask_control(self, body: object) -> list[dict[str, Any]]:
+        try:
+            return [challenge_row(each) for each in await self.proving.ask(read_wanted(body))]
+        except (Undetermined, ChainError) as error:
+            raise Unknown("; ".join(causes(error))) from error
+
+    async def show_control(self, body: object) -> list[dict[str, Any]]:
+        try:
+            return [await self.proving.judged(read_one(body))]
+        except ChainError as error:
+            raise Unknown("; ".join(causes(error))) from error
+
 
 @asynccontextmanager
 async def opened(config: Config) -> AsyncIterator[Monitor]:
     """Open the ledger and connect the chains; everything is closed again at the end.
 
-    Raises LedgerError where the ledger cannot be opened or another porwatch has it.
+    Raises LedgerError where the ledger cannot be opened or another porwatch has it, SecretError where
+    the report key cannot be used.
     """
     async with AsyncExitStack() as stack:
         ledger = Ledger(config.store_url())
         stack.callback(ledger.close)
+        key = load_or_make(config.report_key_path)
         health = Health(started_at=utc_now(), chains=tuple(config.chains))
         chains = {name: _connect(config, name, health) for name in config.chains}
         for chain in chains.values():
@@ -129,7 +180,7 @@ async def opened(config: Config) -> AsyncIterator[Monitor]:
             checks[name].cold = _cold(config, locators[name])
 
         watchlist = WatchList(config, setup, ledger, writer, health, locators, grow)
-        yield Monitor(config, ledger, health, setup, writer, chains, followers, inbox, cycles, watchlist, told)
+        yield Monitor(config, ledger, health, setup, writer, chains, followers, inbox, cycles, watchlist, told, key)
 
 
 def _connect(config: Config, name: str, health: Health) -> Chain:
@@ -181,10 +232,57 @@ def _cold(config: Config, locators: Mapping[str, str]) -> tuple[str, ...]:
     return tuple([locator for locator, wallet in locators.items() if wallet in cold][: config.policy.cold_every_block])
 
 
+def facts_of(config: Config) -> Facts:
+    """What a verdict depends on besides what is read: the configuration's part of its evidence."""
+    books, policy, found = config.books, config.policy, read_profiles(config)
+    return Facts(
+        entity=config.entity.name,
+        currency=config.entity.currency,
+        timezone=config.entity.timezone,
+        assets=config.decimals,
+        wallets=tuple(_custody(config, wallet) for wallet in config.wallets),
+        custodians={
+            name: Provider(name, each.status, each.notified_on, each.affiliate)
+            for name, each in sorted(config.custodians.items())
+        },
+        limits=Limits(
+            liabilities=_seconds(books.liabilities),
+            prices=_seconds(books.prices),
+            statements=_seconds(books.statements),
+            funds=_seconds(books.funds),
+            declared=_seconds(books.declared),
+        ),
+        credits_seen=books.liabilities is not None and books.liabilities.credited == "seen",
+        concentration_percent=policy.concentration_percent,
+        window_dressing_percent=policy.window_dressing_percent,
+        configured=tuple(found)[: len(config.profiles)],
+        profiles=tuple(to_json(profile) for profile in found.values()),
+    )
+
+
+def _seconds(book: Liabilities | Prices | Statements | Funds | Declared | None) -> int:
+    return 0 if book is None else int(book.max_age.total_seconds())
+
+
+def _custody(config: Config, wallet: Wallet) -> Custody:
+    settings = config.wallet_settings[wallet.name]
+    provider = settings.system_provider
+    return Custody(
+        wallet=wallet.name,
+        chain=wallet.chain,
+        tier=wallet.tier,
+        owner=wallet.owner,
+        custodian=wallet.custodian,
+        staked=settings.staked,
+        encumbered=settings.encumbered or "",
+        provider=None if provider is None else Provider(provider.name, provider.status, provider.notified_on),
+    )
+
+
 def _setup(config: Config, names: tuple[str, ...]) -> Setup:
     wallets = {wallet.name: wallet for wallet in config.wallets}
     grace = config.policy.approval_grace
-    liabilities, prices = config.books.liabilities, config.books.prices
+    prices = config.books.prices
     return Setup(
         wallets=wallets,
         owners={
@@ -204,7 +302,7 @@ def _setup(config: Config, names: tuple[str, ...]) -> Setup:
         },
         quorums={name: settings.needed_quorum() for name, settings in config.chains.items()},
         receivers=names,
-        profiles=config.profiles,
-        max_age_seconds=0 if liabilities is None else liabilities.max_age.total_seconds(),
+        facts=facts_of(config),
+        breach_after=config.policy.breach_after,
         price_max_age=timedelta(0) if prices is None else prices.max_age,
     )

@@ -14,24 +14,16 @@ from datetime import datetime, timedelta
 from chains.core.chain import Chain
 from chains.core.errors import BadAnswer, ChainError
 from chains.core.values import Account, BlockRef, Holdings
+from monitor.assess import Books, Owed
 from monitor.completeness import Completeness
 from monitor.health import Health
 from monitor.ledger import reader
 from monitor.ledger.store import Ledger
-from monitor.model import Liability
 from monitor.step import Outcome
 from monitor.step.observations import AsOf, Measured
 from monitor.step.writer import Writer, utc_now
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """The last good liabilities, or None and why there are none."""
-
-    liabilities: tuple[Liability, ...] | None
-    reason: str = ""
 
 
 @dataclass(slots=True)
@@ -56,7 +48,7 @@ class Cycles:
     _holdings: dict[str, _Known] = field(default_factory=dict)
     _one: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def run(self, kind: str, declared: Declared) -> Outcome:
+    async def run(self, kind: str, books: Books) -> Outcome:
         """One cycle of ``kind`` provisional or close; returns the step's outcome with its verdict."""
         async with self._one:
             readings = await asyncio.gather(*(self._read(chain) for chain in self.chains.values()))
@@ -69,9 +61,8 @@ class Cycles:
                     holdings={r.chain: r.holdings for r in readings if r.holdings is not None},
                     proved=self._proved(),
                     failures=failures,
-                    as_of=await self._anchors_as_of(anchors, failures, declared.liabilities or ()),
-                    liabilities=declared.liabilities,
-                    liabilities_reason=declared.reason,
+                    as_of=await self._anchors_as_of(anchors, failures, books.liabilities or ()),
+                    books=books,
                     unseen=self.unseen,
                 )
             )
@@ -146,7 +137,7 @@ class Cycles:
         return final if final.height <= cursor.at.height else cursor.at
 
     async def _anchors_as_of(
-        self, anchors: Mapping[str, BlockRef], failures: Mapping[str, str], liabilities: Sequence[Liability]
+        self, anchors: Mapping[str, BlockRef], failures: Mapping[str, str], liabilities: Sequence[Owed]
     ) -> tuple[AsOf, ...]:
         """For each as-of and chain the newest final block not after it, where that is not the anchor itself."""
         found = []

@@ -19,7 +19,9 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from chains.core.settings import ChainSettings
 from monitor.build import Desk, Monitor, opened
+from monitor.clock import follow_clock
 from monitor.config.resolved import Config
+from monitor.daily import Daily
 from monitor.ledger import reader
 from monitor.ledger.store import LedgerError
 from monitor.publish.deadman import Deadman
@@ -39,6 +41,8 @@ log = logging.getLogger(__name__)
 _MISFIRE_SECONDS = 300
 #: how often grace periods and declared files are looked at
 _TICK_SECONDS = 1
+#: how often a tree head of the journal is signed, besides at each close
+_HEAD_HOURS = 1
 _STOP_SECONDS = 10.0
 #: the first cycle need not wait for a whole interval, only for the chains to be opened
 _FIRST_CYCLE = timedelta(seconds=5)
@@ -94,6 +98,7 @@ async def serve(monitor: Monitor, stop: asyncio.Event, ready: Callable[[str], No
         running = [asyncio.create_task(task) for task in tasks]
         stack.push_async_callback(_cancel, running)
         scheduler.start()
+        running.append(asyncio.create_task(follow_clock(scheduler)))
         log.info("running", extra={"address": address})
         if ready is not None:
             ready(address)
@@ -114,7 +119,8 @@ async def once(config: Config) -> tuple[dict[str, Any], int]:
             await follower.catch_up()
         await monitor.inbox.tick()
         await monitor.cycles.prove()
-        outcome = await monitor.cycle("provisional")
+        outcome = await monitor.kept(await monitor.cycle("provisional"))
+        await monitor.seal()
         with monitor.ledger.read() as connection:
             counts = reader.open_counts(connection)
     assert outcome.verdict is not None
@@ -166,9 +172,8 @@ def _scheduler(monitor: Monitor) -> AsyncIOScheduler:
         id="cycle",
         **common,
     )
-    close = schedule.close
-    at_close = {"args": ["close"], "hour": close.hour, "minute": close.minute}
-    scheduler.add_job(_until_cancelled(monitor.cycle), "cron", id="close", **at_close, **common)
+    scheduler.add_job(_until_cancelled(monitor.close), Daily(schedule.close, zone), id="close", **common)
+    scheduler.add_job(_until_cancelled(monitor.seal), "interval", hours=_HEAD_HOURS, id="seal", **common)
     scheduler.add_job(
         _until_cancelled(monitor.cycles.prove),
         IntervalTrigger(seconds=schedule.prove.total_seconds(), timezone=zone),
@@ -247,7 +252,7 @@ async def _serve_http(stack: AsyncExitStack, monitor: Monitor, scope: Scope, sna
             health=monitor.health,
             snapshots=snapshots,
             scope=scope,
-            actions=Desk(monitor.inbox, monitor.watchlist),
+            actions=Desk(monitor.inbox, monitor.watchlist, monitor.proving),
             access=access,
             runbook=_runbook,
         )

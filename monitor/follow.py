@@ -219,6 +219,7 @@ class Follower:
             wallets = {locator: self.wallets[locator] for locator in locators}
             await self.writer.take(Opened(opening, wallets, self.chain.assets, self._final_height, first=False))
         except BaseException:
+            # A cancellation too: what was not opened must stay asked for.
             self._new = [*locators, *self._new]
             raise
         watch.add(locators)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from monitor.assess import Books
 from monitor.books import (
     ApprovalError,
     Bookmark,
@@ -26,6 +27,7 @@ from monitor.books import (
     read_keys,
     read_liabilities,
     read_prices,
+    shelf,
 )
 from monitor.books import read_new as read_approvals_file
 from monitor.config.resolved import Config
@@ -60,13 +62,14 @@ class Submission:
 
 @dataclass(slots=True)
 class Declarations:
-    """The last good liabilities, or why there are none.
+    """The last good liabilities, or why there are none, and the last good prices, in every currency.
 
     ``stamps``: which state of each file was read last; ``asked``: when each query was asked last.
     """
 
     liabilities: tuple[Liability, ...] | None = None
     reason: str = "no liabilities are configured"
+    prices: tuple[Price, ...] = ()
     stamps: dict[str, tuple[int, int]] = field(default_factory=dict)
     asked: dict[str, datetime] = field(default_factory=dict)
 
@@ -260,7 +263,15 @@ class Inbox:
 
     def _use_prices(self, lines: tuple[Price, ...]) -> None:
         currency = self._config.entity.currency
+        self.declared.prices = lines
         self._setup.prices = {line.asset: line for line in lines if line.currency == currency}
+
+    async def books(self) -> Books:
+        """Everything that is declared now, for a cycle."""
+        declared = self.declared
+        return await asyncio.to_thread(
+            shelf, self._config, declared.liabilities, declared.reason, declared.prices, self._clock()
+        )
 
     def restore(self) -> None:
         """Take up the last good tables of the ledger, before the files are read for the first time."""

@@ -305,7 +305,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Held, owed and in transit of one asset at the liabilities' as-of; None where unknown (never zero)."""
+    """Held, owed and in transit of one asset at the liabilities' as-of; None where unknown (never zero).
+
+    ``stated``: the part of what is held that stands only in custodians' statements.
+    """
 
     asset: str
     held: int | None
@@ -313,11 +316,17 @@ class Position:
     in_transit: int
     verified: int
     reason: str = ""
+    stated: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One rule of one profile applied: value and threshold are its two sides, as decimal strings."""
+    """One rule of one profile applied: value and threshold are its two sides, as decimal strings.
+
+    ``ratio`` is for display only, of ``ratio_of``. ``warn``: lawful, and beyond the exchange's own limit.
+    ``in_force`` False: the law has not begun yet. ``cure``: what would end a breach; ``due``: the day by which
+    the law wants it ended, "" where it names none. ``parameters``: the profile's numbers that it rests on.
+    """
 
     profile: str
     id: str
@@ -328,6 +337,19 @@ class Check:
     margin: str | None
     operands: Mapping[str, str]
     basis: str
+    ratio: str | None = None
+    ratio_of: str = ""
+    severity: str = "critical"
+    warn: bool = False
+    in_force: bool = True
+    cure: str = ""
+    due: str = ""
+    parameters: tuple[Mapping[str, str], ...] = ()
+
+    @property
+    def subject(self) -> str:
+        """What it is about, in words that stay the same from cycle to cycle."""
+        return " ".join(filter(None, (self.profile, self.id, self.asset)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,6 +371,73 @@ class CoinChange:
     at: BlockRef
     appeared: tuple[Coin, ...]
     vanished: tuple[Coin, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ControlChallenge:
+    """A challenge that was issued for one locator of a wallet. ``id``: SHA-256 of ``text``, which is what is signed."""
+
+    id: str
+    nonce: str
+    chain: str
+    wallet: str
+    locator: str
+    text: str
+    issued_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ControlProof:
+    """An accepted answer to a challenge (its id). ``kind``: a ProofKind; ``proof``: as it was handed in.
+
+    ``block``: the final block after which it was judged, or in which the movement is. ``txid``: of a movement,
+    "" for a signature. ``detail`` and ``funds``: what it shows (chains.core.ownership).
+    """
+
+    challenge: str
+    kind: str
+    block: BlockRef
+    proof: str
+    txid: str
+    detail: Mapping[str, str]
+    funds: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the proof's text."""
+        return sha256(self.proof.encode()).hexdigest()
+
+
+class TripEvidence(StrEnum):
+    """How a round trip is known: own wallets gave and took, the same address did, or only the sizes fit."""
+
+    OWN = "own"
+    ADDRESS = "address"
+    SIZE = "size"
+
+
+@dataclass(frozen=True, slots=True)
+class RoundTrip:
+    """Into a customer wallet before a snapshot, and out of one after it. ``units``: what of both is the same trip.
+
+    ``giver`` and ``taker``: own wallets or outside addresses, "" where unknown. ``units_in`` and ``units_out`` are
+    the whole payments: one payment may be in several trips, none of its units in two.
+    """
+
+    asset: str
+    units: int
+    evidence: TripEvidence
+    wallet_in: str
+    in_at: datetime
+    units_in: int
+    txid_in: str
+    giver: str
+    wallet_out: str
+    out_at: datetime
+    units_out: int
+    txid_out: str
+    taker: str
 
 
 def utc(timestamp: float) -> datetime:

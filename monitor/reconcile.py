@@ -1,28 +1,11 @@
-"""Set what is held beside what the ledger says and what is owed. Pure: values in, values out."""
+"""Set what is held beside what the ledger says. Pure: values in, values out."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
 
 from chains.core.values import Account, BlockRef, Coin
-from monitor.model import CoinChange, Liability, Owner, Position, Residual, Wallet
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What customer wallets held of each asset on one chain after block ``at``.
-
-    ``units`` None: it could not be read, for ``reason``. ``verified``: how much of them is known by
-    better evidence than one endpoint's claim.
-    """
-
-    chain: str
-    at: BlockRef | None
-    units: Mapping[str, int] | None
-    verified: Mapping[str, int]
-    reason: str = ""
+from monitor.model import CoinChange, Residual, Wallet
 
 
 def residuals(
@@ -75,40 +58,3 @@ def gaps(sequences: Mapping[str, int], ledger: Mapping[str, int]) -> dict[str, i
         for locator, value in sequences.items()
         if locator in ledger and value != ledger[locator]
     }
-
-
-def customer_units(amounts: Iterable[tuple[str, str, int]], wallets: Mapping[str, Wallet]) -> dict[str, int]:
-    """Units by asset of (wallet, asset, units) lines, customer wallets only: no other owner's ever count.
-
-    A wallet that the configuration no longer has may only stand there with zero.
-    """
-    sums: dict[str, int] = {}
-    for wallet, asset, units in amounts:
-        if units and wallets[wallet].owner is Owner.CUSTOMER:
-            sums[asset] = sums.get(asset, 0) + units
-    return sums
-
-
-def position(asset: str, held: Iterable[Held], owed: Liability | None) -> Position:
-    """Held beside owed for one asset, over all the chains that carry it."""
-    total, verified, reasons = 0, 0, []
-    for part in held:
-        if part.units is None:
-            reasons.append(f"{part.chain}: {part.reason}")
-            continue
-        units = part.units.get(asset, 0)
-        total += units
-        verified += part.verified.get(asset, 0)
-    return Position(
-        asset=asset,
-        held=None if reasons else total,
-        owed=None if owed is None else owed.units,
-        in_transit=0,
-        verified=verified,
-        reason="; ".join(reasons),
-    )
-
-
-def too_old(as_of: datetime, max_age_seconds: float, now: datetime) -> bool:
-    """Whether a declaration is older than the configuration lets it be."""
-    return (now - as_of).total_seconds() > max_age_seconds

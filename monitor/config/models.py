@@ -54,6 +54,8 @@ class Entity(Strict):
     name: Text = Field(description="Legal name, as reports print it.")
     currency: Currency = Field(default="USD", description="Currency in which values are shown (ISO 4217).")
     timezone: TimeZone = Field(default="UTC", description="Time zone of the business day (tz database name).")
+    lei: Text | None = Field(default=None, description="Legal entity identifier (ISO 17442), as reports print it.")
+    registration: Text | None = Field(default=None, description="Registration number with the authority.")
 
 
 class Store(Strict):
@@ -140,6 +142,22 @@ class SqlAddresses(Strict):
     query: LongText = Field(description="Query whose first column is the address. Asked every second.")
 
 
+class SystemProvider(Strict):
+    """Who runs an important system of a wallet (重要システム提供者)."""
+
+    name: Text = Field(description="Its name.")
+    status: Literal["notified", "pending", "not_needed"] = Field(description="Whether the authority has been told.")
+    notified_on: Day | None = Field(default=None, description="When.")
+
+
+class Custodian(Strict):
+    """A third party that keeps keys of wallets or holds what statements say."""
+
+    status: Literal["notified", "pending", "not_needed"] = Field(description="Whether the authority has been told.")
+    notified_on: Day | None = Field(default=None, description="When.")
+    affiliate: bool = Field(default=False, description="Whether it belongs to the entity's own group.")
+
+
 class WalletSettings(Strict):
     """Accounts under one custody arrangement. At least one of the four sources of addresses is needed."""
 
@@ -151,7 +169,14 @@ class WalletSettings(Strict):
     owner: Literal["customer", "house", "guarantee", "reserve"] = Field(
         default="customer", description="Whose assets: only customer wallets count as held against what is owed."
     )
-    custodian: Text = Field(default="self", description="Who holds the keys.")
+    custodian: Text = Field(default="self", description="Who holds the keys: self, or a name under custodians.")
+    staked: bool = Field(default=False, description="Staked assets: they count as each profile says.")
+    encumbered: Text | None = Field(
+        default=None, description="Claim of somebody else (pledge, seizure): what is there counts nowhere."
+    )
+    system_provider: SystemProvider | None = Field(
+        default=None, description="Who runs an important system of this wallet."
+    )
     addresses: Annotated[tuple[LongText, ...], Field(strict=False)] = Field(
         default=(), description="Addresses, or script:HEX on Bitcoin."
     )
@@ -206,6 +231,10 @@ class Liabilities(Book):
     """What is owed to customers: asset,amount,as_of."""
 
     max_age: Interval = Field(default=timedelta(hours=26), description="Older liabilities make coverage UNVERIFIED.")
+    credited: Literal["final", "seen"] = Field(
+        default="final",
+        description="When a deposit is owed to the customer: once its block is final, or as soon as it is seen.",
+    )
 
 
 _COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
@@ -299,17 +328,33 @@ class Approvals(Book):
 class Funds(Book):
     """Money and insurance set aside against loss."""
 
-    max_age: Interval = Field(default=timedelta(days=40), description=f"Older funds do not count. {LATER}")
+    max_age: Interval = Field(
+        default=timedelta(days=40), description="Older funds make every check that needs them UNVERIFIED."
+    )
 
 
 class Prices(Book):
     """What one coin is worth: asset,currency,price,as_of."""
 
     max_age: Interval = Field(default=timedelta(hours=26), description="Older prices are not used.")
+    history: FileName | None = Field(
+        default=None, description="Closing prices by day, for means: asset,currency,day,price."
+    )
+
+
+class Declared(Strict):
+    """Declared figures that no chain shows: net assets, volumes, audits, the trust."""
+
+    file: FileName = Field(description="The file.")
+    max_age: Interval = Field(
+        default=timedelta(days=40), description="Older figures make every check that needs them UNVERIFIED."
+    )
 
 
 class Statements(Book):
     """What custodians state about assets that no supported chain shows: custodian,asset,amount,as_of,owner,tier."""
+
+    max_age: Interval = Field(default=timedelta(days=40), description="Older statements make what they state unknown.")
 
 
 class Proposals(Book):
@@ -338,9 +383,12 @@ class Books(Strict):
         default=None,
         description="What may leave. Without it hot outflows are counted as not attributed; cold ones always page.",
     )
-    funds: Funds | None = Field(default=None, description=f"Money and insurance set aside against loss. {LATER}")
+    funds: Funds | None = Field(default=None, description="Money and insurance set aside against loss.")
+    declared: Declared | None = Field(
+        default=None, description="Net assets, volumes, audits and other figures that no chain shows."
+    )
     prices: Prices | None = Field(default=None, description="Prices for the values shown with amounts.")
-    statements: Statements | None = Field(default=None, description=f"Custodians' statements. {LATER}")
+    statements: Statements | None = Field(default=None, description="Custodians' statements: held, and never verified.")
     proposals: Proposals | None = Field(default=None, description=f"Proposed multi-signature transactions. {LATER}")
 
 
@@ -375,6 +423,18 @@ class Policy(Strict):
         default=ApprovalGrace(), description="How long an outflow may wait for its approval."
     )
     allow: Allow = Field(default=Allow(), description="Destinations known beforehand; never an explanation.")
+    breach_after: Duration = Field(
+        default=timedelta(hours=1),
+        description="A breach in provisional verdicts opens a case once it has lasted so long; at the close, at once.",
+    )
+    concentration_percent: Annotated[int, Field(ge=1, le=100)] | None = Field(
+        default=None,
+        description="A wallet or custodian with more than this share of what customers have, by value, is a finding.",
+    )
+    window_dressing_percent: Percent = Field(
+        default=Decimal(5),
+        description="Round trips around a close with more than this share of what is owed in an asset open a case.",
+    )
     cold_every_block: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
         default=1000, description="Up to this many cold accounts are read at every block (EVM)."
     )
@@ -392,11 +452,38 @@ class Schedule(Strict):
 
 
 class Signing(Strict):
-    """The report key: it signs reports and can move nothing."""
+    """What reports are signed with. The report key signs manifests and tree heads, and can move nothing."""
 
     key_file: FileName | None = Field(
-        default=None, description=f"ed25519 private key; default: made beside the store at first use. {LATER}"
+        default=None,
+        description=(
+            "ed25519 private key in PEM form, mode 0600: openssl genpkey -algorithm ed25519. "
+            "Default: report.key beside the SQLite file, else beside this file, made at first use."
+        ),
     )
+    certificate_file: FileName | None = Field(
+        default=None,
+        description="Certificate that signs the PDF (PAdES), in PEM form, followed by those between it and its root.",
+    )
+    certificate_key_file: FileName | None = Field(
+        default=None, description="Private key of that certificate in PEM form, without a password, mode 0600."
+    )
+    tsa_url: WebUrl | None = Field(
+        default=None, description="Time-stamp authority (RFC 3161), without credentials: it stamps signatures."
+    )
+    tsa_ca_file: FileName | None = Field(
+        default=None, description="Certificates in PEM form that the authority's own must lead to."
+    )
+
+    @model_validator(mode="after")
+    def _in_pairs(self) -> Signing:
+        if (self.certificate_file is None) != (self.certificate_key_file is None):
+            raise ValueError("certificate_file and certificate_key_file belong together: write both, or neither")
+        if (self.tsa_url is None) != (self.tsa_ca_file is None):
+            raise ValueError(
+                "tsa_url and tsa_ca_file belong together, to check what was stamped: write both, or neither"
+            )
+        return self
 
 
 def _profile(value: str) -> str:
@@ -422,7 +509,7 @@ class Document(Strict):
     web: Web = Field(default=Web(), description="Where the console, the API and the metrics listen.")
     profiles: Annotated[tuple[Annotated[Text, AfterValidator(_profile)], ...], Field(strict=False)] = Field(
         default=(),
-        description=f"Rules of jurisdictions: names of shipped profiles, or files. baseline is always on. {LATER}",
+        description="Rules of jurisdictions: names of shipped profiles, or files. baseline is always on.",
     )
     alertmanagers: Annotated[tuple[Alertmanager, ...], Field(strict=False, max_length=16)] = Field(
         default=(), description="Every Alertmanager by its own address: each gets every alert."
@@ -437,10 +524,13 @@ class Document(Strict):
     wallets: Annotated[tuple[WalletSettings, ...], Field(strict=False, min_length=1, max_length=10_000)] = Field(
         description="Every wallet that is watched."
     )
+    custodians: Annotated[dict[Text, Custodian], Field(max_length=1000)] = Field(
+        default={}, description="Third parties that keep keys or hold what statements say, by name."
+    )
     books: Books = Field(default=Books(), description="What the exchange declares; each from a file or a database.")
     policy: Policy = Field(default=Policy(), description="What the exchange asks of itself.")
     shadow_until: Day | None = Field(
         default=None, description=f"Until this date cases are recorded and shown, and nothing is paged. {LATER}"
     )
     schedule: Schedule = Field(default=Schedule(), description="When the timed work is done.")
-    signing: Signing = Field(default=Signing(), description="The report key.")
+    signing: Signing = Field(default=Signing(), description="What reports and the journal are signed with.")

@@ -39,10 +39,18 @@ _FILES = """## Files that the configuration names
   an offset. Every asset once.
 - **Approvals**: one JSON object a line, only ever appended to; UTF-8. A byte order mark at the beginning and CRLF
   line ends are accepted.
-- **Prices**: CSV with the header `asset,currency,price,as_of`. Every pair of asset and currency once.
+- **Prices**: CSV with the header `asset,currency,price,as_of`. Every pair of asset and currency once. The asset may
+  also be another currency (ISO 4217): funds and policies that are held in it are unknown without that line.
 - **Statements**: CSV with the header `custodian,asset,amount,as_of,owner,tier`.
-- **Funds**: YAML: `as_of: TIME` and `funds:`, a list of `{name, kind, currency, amount}` where kind is
-  `cash`, `bond` or `insurance`, amount is a decimal string and `expires: DATE` may be added.
+- **Funds**: YAML: `as_of: TIME`, `funds:`, a list of `{name, kind, currency, amount}` where kind is `cash`, `bond`,
+  `bank_guarantee` or `insurance` and amount is a decimal string (of insurance: the limit per event), and `uses:`, a
+  list of `{date, amount, currency, cause, approval_ref}` where cause is `external_outflow`, `accident` or `other`.
+  Insurance has `expires` and `policy: {insurer, rating, affiliate, aggregate_limit, aggregate_left, deductible, starts,
+  basis, retroactive_date, loss_payee, scope, exclusions, document_sha256, confirmed_on}`; the others `segregated`,
+  `own_issued`, bonds also `government` and `haircut`, bank guarantees `expires`. What is left out is not declared, and
+  what needs it counts nothing. `config/books/funds.yaml` shows every key.
+- **Declared figures**: YAML: `as_of: TIME`, `currency:`, and what there is of `figures`, `dates`, `counts`,
+  `fiscal_year`, `volumes`, `general_ledger`, `risks` and `parties`. `config/books/declared.yaml` shows every key.
 
 All but the approvals are used whole or not at all: with one mistake in it, a file is not used.
 """

@@ -15,6 +15,7 @@ from monitor.config.models import (
     Alertmanager,
     Asset,
     Books,
+    Custodian,
     Deadman,
     Entity,
     Policy,
@@ -53,6 +54,7 @@ class Config:
     wallet_settings: Mapping[str, WalletSettings]
     locators: Mapping[str, Mapping[str, str]]
     allow: Mapping[str, Mapping[str, frozenset[str]]]
+    custodians: Mapping[str, Custodian]
     books: Books
     policy: Policy
     shadow_until: date | None
@@ -79,6 +81,13 @@ class Config:
         """The SQLite file, or None where the ledger is in PostgreSQL."""
         url = self.store.url
         return self.path(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else None
+
+    @property
+    def report_key_path(self) -> Path:
+        """The report key: the configured file, or the one beside the SQLite file, else beside the configuration."""
+        if self.signing.key_file is not None:
+            return self.path(self.signing.key_file)
+        return (self.base if self.store_path is None else self.store_path.parent) / "report.key"
 
     def path(self, name: str) -> Path:
         """A path of the configuration, made absolute."""

@@ -1,6 +1,8 @@
 """From judgements to cases: what a person must resolve. Pure: values in, values out."""
 
+from monitor.detect.breaches import breach_cases, breached_since, ids_of
 from monitor.detect.changes import acted, another_fault, approved, due, reorged_out, unconfirmed
+from monitor.detect.dressing import window_dressing
 from monitor.detect.findings import (
     altered_approval,
     bad_signature,
@@ -25,12 +27,15 @@ __all__ = [
     "approved",
     "bad_signature",
     "blind",
+    "breach_cases",
+    "breached_since",
     "cases_of_block",
     "coin_cases",
     "deep_reorg",
     "due",
     "endpoint_lies",
     "gap_cases",
+    "ids_of",
     "range_nearly_used",
     "reorged_out",
     "residual_cases",
@@ -38,5 +43,6 @@ __all__ = [
     "subject_ids",
     "unconfirmed",
     "value_of",
+    "window_dressing",
     "with_transactions",
 ]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from chains.core.values import BlockRef, Fault, Witness
+from monitor.detect.breaches import RULE as BREACH
 from monitor.detect.words import SYSTEM
 from monitor.model import (
     Approval,
@@ -74,8 +75,11 @@ def unconfirmed(case: Case, witness: Witness) -> Case:
 def acted(case: Case, action: str, name: str, reason: str, now: datetime) -> Case:
     """A person acknowledges ("ack") or closes ("close") a case, with name and reason.
 
-    Raises ValueError where the case's state does not allow it.
+    Raises ValueError where the case's state does not allow it, and for closing the breach of a check: only a
+    later PASS with its evidence does.
     """
+    if action == "close" and case.rule == BREACH:
+        raise ValueError(f"case {case.id} is the breach of a check: only a later PASS closes it, acknowledge it")
     allowed = {"ack": (CaseState.OPEN,), "close": (CaseState.OPEN, CaseState.ACKNOWLEDGED, CaseState.PENDING)}
     if case.state not in allowed[action]:
         raise ValueError(f"case {case.id} is {case.state.value}: it cannot be {action}ed again")

@@ -24,33 +24,33 @@ from monitor.model import (
 )
 
 
+def _opened(rule: str, key: str, severity: Severity, now: datetime, note: str) -> Case:
+    """A case that has just been opened under this rule and id (``key``), before what it is about is filled in."""
+    history = (Event(now, "opened", SYSTEM, note),)
+    return Case(key, rule, (rule,), severity, CaseState.OPEN, now, history=history)
+
+
 def altered_approval(approval_id: str, source: str, why: str, now: datetime) -> Case:
     """The same approval id with other content: someone changed what the books allow."""
-    return Case(
-        id=case_id("altered_approval", approval_id),
-        rule="altered_approval",
-        rules=("altered_approval",),
-        severity=Severity.CRITICAL,
-        state=CaseState.OPEN,
-        opened_at=now,
+    return replace(
+        _opened("altered_approval", case_id("altered_approval", approval_id), Severity.CRITICAL, now, why),
         subject=approval_id,
         evidence={"source": source, "why": why},
-        history=(Event(now, "opened", SYSTEM, why),),
     )
 
 
 def bad_signature(bad: BadSignature, source: str, now: datetime) -> Case:
     """A line of the approvals source that no known key has signed: one case for each id and key."""
-    return Case(
-        id=case_id("bad_approval_signature", bad.id, bad.key),
-        rule="bad_approval_signature",
-        rules=("bad_approval_signature",),
-        severity=Severity.CRITICAL,
-        state=CaseState.OPEN,
-        opened_at=now,
+    return replace(
+        _opened(
+            "bad_approval_signature",
+            case_id("bad_approval_signature", bad.id, bad.key),
+            Severity.CRITICAL,
+            now,
+            bad.why,
+        ),
         subject=f"{bad.id} (key {bad.key})" if bad.key else f"{bad.id} (no key)",
         evidence={"source": source, "why": bad.why},
-        history=(Event(now, "opened", SYSTEM, bad.why),),
     )
 
 
@@ -78,13 +78,14 @@ def residual_cases(
         if unseen.get(chain):
             evidence["not_enumerated"] = list(unseen[chain])
         cases.append(
-            Case(
-                id=case_id(chain, name, asset, "residual", at.hash),
-                rule="residual",
-                rules=("residual",),
-                severity=Severity.CRITICAL if missing else Severity.WARNING,
-                state=CaseState.OPEN,
-                opened_at=now,
+            replace(
+                _opened(
+                    "residual",
+                    case_id(chain, name, asset, "residual", at.hash),
+                    Severity.CRITICAL if missing else Severity.WARNING,
+                    now,
+                    "",
+                ),
                 chain=chain,
                 wallet=name,
                 tier=wallets[name].tier,
@@ -93,7 +94,6 @@ def residual_cases(
                 block=at,
                 seen_at=seen_at,
                 evidence=evidence,
-                history=(Event(now, "opened", SYSTEM, ""),),
             )
         )
     return tuple(cases)
@@ -108,13 +108,14 @@ def gap_cases(
         groups.setdefault(owners[locator].name, []).append((locator, count))
     wallets = {owners[locator].name: owners[locator] for locator in gaps}
     return tuple(
-        Case(
-            id=case_id(at.chain, name, native, "sequence_gap", at.hash),
-            rule="sequence_gap",
-            rules=("sequence_gap",),
-            severity=Severity.CRITICAL,
-            state=CaseState.OPEN,
-            opened_at=now,
+        replace(
+            _opened(
+                "sequence_gap",
+                case_id(at.chain, name, native, "sequence_gap", at.hash),
+                Severity.CRITICAL,
+                now,
+                "the chain's own counter moved by more than what was seen",
+            ),
             chain=at.chain,
             wallet=name,
             tier=wallets[name].tier,
@@ -122,7 +123,6 @@ def gap_cases(
             block=at,
             seen_at="seen",
             evidence={"counters": [[locator, count] for locator, count in lines]},
-            history=(Event(now, "opened", SYSTEM, "the chain's own counter moved by more than what was seen"),),
         )
         for name, lines in groups.items()
     )
@@ -140,13 +140,14 @@ def coin_cases(
     shown = {residual.wallet for residual in residuals if residual.at == at}
     asset = (*change.appeared, *change.vanished)[0].asset
     return tuple(
-        Case(
-            id=case_id(at.chain, name, asset, "sequence_gap", at.hash),
-            rule="sequence_gap",
-            rules=("sequence_gap",),
-            severity=Severity.CRITICAL,
-            state=CaseState.OPEN,
-            opened_at=now,
+        replace(
+            _opened(
+                "sequence_gap",
+                case_id(at.chain, name, asset, "sequence_gap", at.hash),
+                Severity.CRITICAL,
+                now,
+                "the node's unspent coins are not the ones that were seen",
+            ),
             chain=at.chain,
             wallet=name,
             tier=wallet.tier,
@@ -157,7 +158,6 @@ def coin_cases(
                 "appeared": [c.id for c in change.appeared if owners[at.chain][c.locator] == wallet],
                 "vanished": [c.id for c in change.vanished if owners[at.chain][c.locator] == wallet],
             },
-            history=(Event(now, "opened", SYSTEM, "the node's unspent coins are not the ones that were seen"),),
         )
         for name, wallet in wallets.items()
         if name not in shown
@@ -175,53 +175,53 @@ def with_transactions(case: Case, located: Mapping[tuple[str, str], Sequence[str
 
 def range_nearly_used(chain: str, wallet: Wallet, name: str, now: datetime) -> Case:
     """80 % of a descriptor's range are used: behind its end nothing is watched."""
-    return Case(
-        id=case_id("inventory_gap", name),
-        rule="inventory_gap",
-        rules=("inventory_gap",),
-        severity=Severity.WARNING,
-        state=CaseState.OPEN,
-        opened_at=now,
+    return replace(
+        _opened(
+            "inventory_gap",
+            case_id("inventory_gap", name),
+            Severity.WARNING,
+            now,
+            "make gap_limit or range longer, and restart",
+        ),
         chain=chain,
         wallet=wallet.name,
         tier=wallet.tier,
         subject=name,
-        history=(Event(now, "opened", SYSTEM, "make gap_limit or range longer, and restart"),),
     )
 
 
 def endpoint_lies(fault: Fault, file: str, *, quorum_holds: bool, now: datetime) -> Case:
     """An endpoint gave an answer that is provably false; a warning while enough others remain."""
     subject = f"{fault.chain}/{fault.endpoint}"
-    return Case(
-        id=case_id("endpoint_lies", subject),
-        rule="endpoint_lies",
-        rules=("endpoint_lies",),
-        severity=Severity.WARNING if quorum_holds else Severity.CRITICAL,
-        state=CaseState.OPEN,
-        opened_at=now,
+    return replace(
+        _opened(
+            "endpoint_lies",
+            case_id("endpoint_lies", subject),
+            Severity.WARNING if quorum_holds else Severity.CRITICAL,
+            now,
+            f"{fault.kind}: {fault.detail}",
+        ),
         chain=fault.chain,
         subject=subject,
         evidence={"kind": fault.kind, "detail": fault.detail, "file": file},
-        history=(Event(now, "opened", SYSTEM, f"{fault.kind}: {fault.detail}"),),
     )
 
 
 def deep_reorg(chain: str, cursor: BlockRef, final_height: int, now: datetime) -> Case:
     """A reorganisation deeper than the chain's finality: following stops until a person has looked."""
     subject = f"{chain} {cursor.hash}"
-    return Case(
-        id=deep_reorg_id(cursor),
-        rule="deep_reorg",
-        rules=("deep_reorg",),
-        severity=Severity.CRITICAL,
-        state=CaseState.OPEN,
-        opened_at=now,
+    return replace(
+        _opened(
+            "deep_reorg",
+            deep_reorg_id(cursor),
+            Severity.CRITICAL,
+            now,
+            f"block {cursor.height} was final or is beyond the stored headers",
+        ),
         chain=chain,
         subject=subject,
         block=cursor,
         evidence={"final_height": final_height},
-        history=(Event(now, "opened", SYSTEM, f"block {cursor.height} was final or is beyond the stored headers"),),
     )
 
 
@@ -232,17 +232,17 @@ def blind(since: datetime, waiting: Sequence[Case], decimals: Mapping[str, int],
         if case.asset is not None and case.units is not None:
             sums[case.asset] = sums.get(case.asset, 0) + case.units
     subject = f"approvals since {rfc3339(since)}"
-    return Case(
-        id=case_id("approvals_blind", subject),
-        rule="approvals_blind",
-        rules=("approvals_blind",),
-        severity=Severity.CRITICAL,
-        state=CaseState.OPEN,
-        opened_at=now,
+    return replace(
+        _opened(
+            "approvals_blind",
+            case_id("approvals_blind", subject),
+            Severity.CRITICAL,
+            now,
+            f"no heartbeat since {rfc3339(since)}",
+        ),
         subject=subject,
         evidence={
             "outflows_waiting": len(waiting),
             "unmatched": {asset: format_coins(units, decimals[asset]) for asset, units in sorted(sums.items())},
         },
-        history=(Event(now, "opened", SYSTEM, f"no heartbeat since {rfc3339(since)}"),),
     )

@@ -1,16 +1,11 @@
-"""Values to canonical JSON and back, without loss: units as decimal strings, times as RFC 3339.
-
-Canonical: keys sorted, no spaces, UTF-8, no floats (a float has no one way to be written).
-"""
+"""Values to canonical JSON and back, without loss: units as decimal strings, times as RFC 3339."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NoReturn
 
 from chains.core.values import BlockRef
+from monitor.canonical import Json, canonical, parse
 from monitor.model import (
     Approval,
     Case,
@@ -22,33 +17,18 @@ from monitor.model import (
     rfc3339,
 )
 
-Json = dict[str, Any]
-
-
-def canonical(value: Any) -> str:
-    """The one way to write ``value`` as JSON. Raises TypeError for floats and unknown types."""
-    _refuse_floats(value)
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def _refuse_floats(value: Any) -> None:
-    if isinstance(value, float):
-        raise TypeError("a float cannot be journalled: write a string or whole units")
-    if isinstance(value, Mapping):
-        for inner in value.values():
-            _refuse_floats(inner)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            _refuse_floats(inner)
-
-
-def parse(text: str) -> Any:
-    """JSON without floats; the inverse of ``canonical``."""
-    return json.loads(text, parse_float=_no_float, parse_constant=_no_float)
-
-
-def _no_float(text: str) -> NoReturn:
-    raise ValueError(f"a float in the journal: {text}")
+__all__ = [
+    "Json",
+    "approval_from_json",
+    "approval_to_json",
+    "block_from_json",
+    "block_to_json",
+    "canonical",
+    "case_from_json",
+    "case_to_json",
+    "moment",
+    "parse",
+]
 
 
 def moment(text: str) -> datetime:

@@ -75,9 +75,9 @@ def append(connection: Connection, record: Record, at: datetime) -> Entry:
     return entry
 
 
-def entries(connection: Connection) -> Iterator[Entry]:
-    """All records in order, a page at a time."""
-    last = -(2**63)  # below any seq that SQLite can hold
+def entries(connection: Connection, after: int | None = None) -> Iterator[Entry]:
+    """All records in order, or those after one, a page at a time."""
+    last = -(2**63) if after is None else after  # below any seq that SQLite can hold
     while True:
         rows = connection.execute(
             select(schema.journal).where(schema.journal.c.seq > last).order_by(schema.journal.c.seq).limit(_PAGE)
@@ -89,14 +89,15 @@ def entries(connection: Connection) -> Iterator[Entry]:
         last = rows[-1].seq
 
 
-def verified(connection: Connection) -> Iterator[Entry]:
+def verified(connection: Connection, after: tuple[int, str] | None = None) -> Iterator[Entry]:
     """All records in order, each checked: no gap in seq, the chain unbroken, the hash its own.
 
+    ``after``: seq and hash of a record that was checked before; only those behind it are read.
     Raises JournalError at the first that differs.
     """
-    seq, previous = 0, GENESIS
+    seq, previous = after or (0, GENESIS)
     try:
-        for entry in entries(connection):
+        for entry in entries(connection, None if after is None else seq):
             if entry.seq != seq + 1:
                 raise JournalError(f"record {seq + 1} is missing: the next one is {entry.seq}")
             if entry.previous != previous:

@@ -89,6 +89,7 @@ class Postgres:
             raw.execute("SELECT pg_advisory_lock(%s, current_schema()::regnamespace::oid::int4)", (LOCK_CLASS,))
             raw.autocommit = False
         except BaseException as error:
+            # Whatever it is: a session without the lock must never be handed out as the writer.
             raw.close()
             if getattr(error, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
                 message = f"store: {self.name} is in use by another porwatch: stop that one first"

@@ -253,6 +253,13 @@ def flows_above(connection: Connection, chain: str, height: int) -> list[Any]:
     return list(connection.execute(query.order_by(columns.height, columns.ordinal, columns.idx)))
 
 
+def flows_seen(connection: Connection, chain: str, height: int, by: datetime) -> list[Any]:
+    """Rows of table flow above a height that had been seen at time ``by``."""
+    columns = schema.flow.c
+    query = select(schema.flow).where(columns.chain == chain, columns.height > height, columns.earliest <= by)
+    return list(connection.execute(query.order_by(columns.height, columns.ordinal, columns.idx)))
+
+
 def flows_of(connection: Connection, chain: str, txid: str) -> list[Any]:
     """Rows of table flow of one transaction."""
     columns = schema.flow.c
@@ -444,6 +451,19 @@ def latest_verdict(connection: Connection) -> Json | None:
     """The newest verdict as it was journalled, in CONTRACT.md's form."""
     row = connection.execute(select(schema.verdict.c.body).order_by(schema.verdict.c.cycle.desc()).limit(1)).first()
     return None if row is None else parse(row.body)
+
+
+def closes(connection: Connection) -> list[datetime]:
+    """When the closing verdicts were given, oldest first."""
+    columns = schema.verdict.c
+    return list(connection.execute(select(columns.at).where(columns.kind == "close").order_by(columns.cycle)).scalars())
+
+
+def verdict_at(connection: Connection, at: datetime) -> Json:
+    """The verdict that was given at this very moment. Raises NoResultFound."""
+    columns = schema.verdict.c
+    body: Json = parse(connection.execute(select(columns.body).where(columns.at == at)).scalars().one())
+    return body
 
 
 def pending_messages(connection: Connection) -> Mapping[str, Pending]:

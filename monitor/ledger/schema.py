@@ -2,6 +2,7 @@
 
 The journal is the truth. STATE tables are rebuilt from it, row for row; the operational tables
 (cursor, header, outbox, feed) hold positions in the outside world and what is still to be sent.
+The tree tables bear witness of the journal: they are made from it, but never anew.
 
 Text is compared byte by byte on either engine: where the migrations make a text column they say so.
 """
@@ -23,6 +24,7 @@ journal = Table(
     Column("body", Text, nullable=False),
     Column("previous", Text, nullable=False),
     Column("hash", Text, nullable=False),
+    Index("journal_kind", "kind", "at"),
 )
 
 watched = Table(
@@ -206,6 +208,41 @@ verdict = Table(
     Column("body", Text, nullable=False),
 )
 
+#: challenges to show control of a locator, as issued; each is answered at most once
+control_challenge = Table(
+    "control_challenge",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("nonce", Text, nullable=False),
+    Column("chain", Text, nullable=False),
+    Column("wallet", Text, nullable=False),
+    Column("locator", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("issued_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Index("control_challenge_nonce", "nonce", unique=True),
+)
+
+#: accepted answers, by the challenge that each has used up
+control_proof = Table(
+    "control_proof",
+    metadata,
+    Column("challenge", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("chain", Text, nullable=False),
+    Column("block_height", Whole, nullable=False),
+    Column("block_hash", Text, nullable=False),
+    Column("block_parent", Text, nullable=False),
+    Column("block_time", Whole, nullable=False),
+    Column("proved_at", Moment, nullable=False),
+    Column("proof", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("txid", Text, nullable=False),  # of a movement, or ""
+    Column("detail", Text, nullable=False),
+    Column("funds", Text, nullable=False),
+    Index("control_proof_txid", "chain", "txid"),
+)
+
 cursor = Table(
     "cursor",
     metadata,
@@ -253,7 +290,43 @@ feed = Table(
     Column("read_at", Moment, nullable=False),
 )
 
+#: signed statements about the journal (monitor.ledger.heads); it cannot hold them itself
+tree_head = Table(
+    "tree_head",
+    metadata,
+    Column("size", Whole, primary_key=True, autoincrement=False),
+    Column("at", Moment, nullable=False),
+    Column("root", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("signature", Text, nullable=False),
+)
+
+#: complete subtrees of the journal's Merkle tree, so that no one hashes the whole journal for one proof
+tree_node = Table(
+    "tree_node",
+    metadata,
+    Column("level", Whole, primary_key=True, autoincrement=False),
+    Column("idx", Whole, primary_key=True, autoincrement=False),
+    Column("hash", Text, nullable=False),
+)
+
 #: one row: how often the ledger was opened to write (monitor.ledger.store)
 writer = Table("writer", metadata, Column("epoch", Whole, primary_key=True, autoincrement=False))
 
-STATE = (watched, added, carried, account, total, movement, flow, sequence, step, coin, approval, cases, verdict)
+STATE = (
+    watched,
+    added,
+    carried,
+    account,
+    total,
+    movement,
+    flow,
+    sequence,
+    step,
+    coin,
+    approval,
+    cases,
+    verdict,
+    control_challenge,
+    control_proof,
+)

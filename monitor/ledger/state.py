@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from monitor.ledger import schema
+from monitor.ledger import control, schema
 from monitor.ledger.encode import Json, approval_from_json, canonical, case_from_json, moment
 from monitor.ledger.journal import Record
 
@@ -411,7 +411,10 @@ _APPLY: dict[str, Callable[[Connection, Json, datetime], None]] = {
     "cancelled": _cancelled,
     "refused": _no_effect,
     "declared": _no_effect,
+    "evidence": _no_effect,
     "matched": _matched,
     "case": _case,
     "verdict": _verdict,
+    "control_challenge": control.apply_challenge,
+    "control_proof": control.apply_proof,
 }

@@ -101,6 +101,7 @@ class Ledger:
             self.close()
             raise refused(self._engines.name, error) from error
         except BaseException:
+            # Nobody holds this object yet, so nobody else could give the file's lock back.
             self.close()
             raise
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection
 
+from chains.core.values import Holdings
+from monitor.assess import Inputs
+from monitor.ledger.journal import Record
 from monitor.ledger.store import Commit, commit
 from monitor.model import Attribution, Case
-from monitor.step import approvals, blocks, cases, checks, measure, tables
+from monitor.step import approvals, blocks, cases, checks, control, measure, tables
 from monitor.step.observations import (
     Acted,
     Added,
@@ -18,8 +22,11 @@ from monitor.step.observations import (
     BlockSeen,
     Checked,
     Configured,
+    ControlAsked,
+    ControlShown,
     Due,
     EndpointFault,
+    EvidenceKept,
     FinalSeen,
     Measured,
     Observation,
@@ -37,12 +44,15 @@ from monitor.step.setup import Setup
 class Outcome:
     """What a step did, for those who publish it. ``answers``: one word for each approval record, in order.
 
+    ``inputs``: what the verdict was computed from; ``holdings``: by chain, the readings behind them.
     ``recoined``: chains whose set of coins was put right.
     """
 
     cases: tuple[Case, ...] = ()
     attributions: tuple[Attribution, ...] = ()
     verdict: dict[str, object] | None = None
+    inputs: Inputs | None = None
+    holdings: Mapping[str, Holdings] = field(default_factory=dict)
     answers: tuple[str, ...] = ()
     depth: int = 0
     recoined: tuple[str, ...] = ()
@@ -104,7 +114,16 @@ def _plan(  # noqa: C901, PLR0911, PLR0912  one line a kind of observation
         case Acted():
             change, found = cases.acted(connection, setup, observation, now)
             return change, Outcome(cases=found)
+        case ControlAsked():
+            return control.asked(observation), Outcome()
+        case ControlShown():
+            return control.shown(connection, observation, now), Outcome()
         case Measured():
-            change, found, verdict = measure.measured(connection, setup, observation, now)
+            change, found, verdict, inputs = measure.measured(connection, setup, observation, now)
             recoined = tuple(r.body["at"]["chain"] for r in change.records if r.kind == "coins")
-            return change, Outcome(cases=found, verdict=verdict, recoined=recoined)
+            return change, Outcome(
+                cases=found, verdict=verdict, inputs=inputs, holdings=observation.holdings, recoined=recoined
+            )
+        case EvidenceKept():
+            body = {"cycle": observation.cycle, "folder": observation.folder, "files": dict(observation.files)}
+            return Commit((Record("evidence", body),)), Outcome()

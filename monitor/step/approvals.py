@@ -155,34 +155,36 @@ def _bad_signature(connection: Connection, plan: _Plan, bad: BadSignature, sourc
 
 def _match(connection: Connection, setup: Setup, plan: _Plan, now: datetime) -> None:
     """Give what was read to the outflows that still wait for an approval, the oldest first where they are alike."""
-    fresh = [approval for approval in plan.new.values() if plan.is_open(approval)]
+    offered, sizes = _offered(connection, plan)
     waiting: dict[str, list[tuple[Sink, list[Any]]]] = {}
-    for chain, destination, asset in dict.fromkeys((a.chain, a.destination, a.asset) for a in fresh):
+    for chain, destination, asset in dict.fromkeys((a.chain, a.destination, a.asset) for a in offered):
         waiting.setdefault(chain, []).extend(_waiting(connection, plan, chain, destination, asset))
     for chain, items in waiting.items():
-        offered = [approval for approval in fresh if approval.chain == chain]
-        found, _ = assign(_claims(connection, plan, offered), [sink for sink, _ in items])
+        claims = claims_of([approval for approval in offered if approval.chain == chain], sizes)
+        found, _ = assign(claims, [sink for sink, _ in items])
         for claim, (_, rows) in zip(found, items, strict=True):
             if claim is not None:
                 _settle(connection, setup, plan, claim, rows, now)
 
 
-def _claims(connection: Connection, plan: _Plan, offered: list[Approval]) -> list[Claim]:
-    """What was read now, together with what was read before of the same batches."""
-    batches = {approval.batch for approval in offered if approval.batch is not None}
+def _offered(connection: Connection, plan: _Plan) -> tuple[list[Approval], dict[str, int]]:
+    """What was read now, with what was read before of the same batches: a last member lets all of them explain.
+
+    Also how many of each batch were read and not cancelled, over all chains.
+    """
+    fresh = [approval for approval in plan.new.values() if plan.is_open(approval)]
+    batches = {approval.batch for approval in fresh if approval.batch is not None}
     if not batches:
-        return claims_of(offered, {})
+        return fresh, {}
     sizes = reader.batch_sizes(connection, batches)
-    for approval in plan.new.values():
-        if approval.batch in batches and plan.is_open(approval):
+    for approval in fresh:
+        if approval.batch is not None:
             sizes[approval.batch] = sizes.get(approval.batch, 0) + 1
     stored = reader.batch_members(connection, batches)
     for approval in stored:
         if approval.batch is not None and not plan.is_open(approval):
             sizes[approval.batch] -= 1
-    chains = {approval.chain for approval in offered}
-    before = [approval for approval in stored if approval.chain in chains and plan.is_open(approval)]
-    return claims_of([*offered, *before], sizes)
+    return [*fresh, *(approval for approval in stored if plan.is_open(approval))], sizes
 
 
 def _waiting(
@@ -225,8 +227,6 @@ def _settle(connection: Connection, setup: Setup, plan: _Plan, claim: Claim, sin
         plan.cases[case.id] = _after(case, claim, sink, left, setup, now)
     explained = {row.wallet for row in sink} - {row.wallet for row in left}
     plan.records.append(_matched(claim, first, sorted(explained)))
-    for approval in claim.approvals:
-        plan.known[approval.id] = (approval.digest, "used")
 
 
 def _place(row: Any) -> _Place:

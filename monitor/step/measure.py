@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from chains.core.values import Account, BlockRef, Evidence, Holdings
+from chains.core.values import BlockRef
 from monitor import assess, detect, reconcile
+from monitor.assess import Inputs, ResidualLine
 from monitor.ledger import reader
-from monitor.ledger.encode import Json, block_to_json, canonical
+from monitor.ledger.encode import Json, block_to_json
 from monitor.ledger.journal import GENESIS, Record
 from monitor.ledger.store import Commit
-from monitor.model import Case, CoinChange, Position, Residual, rfc3339
-from monitor.reconcile import Held
+from monitor.model import Case, CoinChange, Residual
+from monitor.step import dressing, held
 from monitor.step.messages import case_messages, case_records
-from monitor.step.observations import AsOf, Measured
+from monitor.step.observations import Measured
 from monitor.step.setup import Setup
 
 
 def measured(
     connection: Connection, setup: Setup, observation: Measured, now: datetime
-) -> tuple[Commit, tuple[Case, ...], dict[str, object]]:
-    """Judge a cycle's readings. The verdict is journalled whatever it says."""
+) -> tuple[Commit, tuple[Case, ...], dict[str, object], Inputs]:
+    """Judge a cycle's readings. The verdict is journalled whatever it says; it names the hash of its inputs."""
     previous = reader.latest_verdict(connection)
     number = 1 if previous is None else previous["cycle"] + 1
     residuals, uncompared, begun = _residuals(connection, setup, observation)
@@ -32,26 +34,33 @@ def measured(
         *detect.residual_cases(residuals, setup.wallets, now, observation.unseen),
         *(case for change in coins for case in detect.coin_cases(change, setup.owners, residuals, now)),
     )
+    if observation.kind == "close":
+        found = (*found, *dressing.cases(connection, setup, now))
     known = reader.cases_by_id(connection, [case.id for case in found])
     changed = tuple(case for case in found if case.id not in known)
     unresolved = reader.cases(connection, states=reader.UNRESOLVED)
-    cycle = assess.Cycle(
+    inputs = Inputs(
         number=number,
         kind=observation.kind,
+        since=detect.breached_since(previous),
         at=now,
-        anchors=observation.anchors,
-        positions=_positions(connection, setup, observation),
-        stale=_stale(setup, observation, now),
-        residuals=residuals,
-        open_residual_cases=sum(case.rule == "residual" for case in (*unresolved, *changed)),
+        previous_hash=GENESIS if previous is None else previous["hash"],
+        facts=setup.facts,
+        books=observation.books,
+        readings=held.readings(connection, setup, observation),
+        transit=held.transit(connection, setup, observation),
+        residuals=tuple(ResidualLine(r.chain, r.wallet, r.locator, r.asset, r.units, r.at.height) for r in residuals),
         uncompared=tuple(uncompared),
         begun=tuple(begun),
+        open_residual_cases=sum(case.rule == "residual" for case in (*unresolved, *changed)),
         open_cases=len(unresolved) + len(changed),
-        unjudged_profiles=setup.profiles,
-        previous_hash=GENESIS if previous is None else previous["hash"],
+        closes=_closes(connection, setup),
     )
-    body = assess.verdict(cycle, setup.decimals)
-    sealed = assess.seal(body, canonical(body))
+    sealed = assess.verdict(inputs)
+    breaches = detect.breach_cases(
+        sealed, unresolved, reader.cases_by_id(connection, detect.ids_of(sealed)), setup.breach_after, now
+    )
+    changed = (*changed, *breaches)
     change = Commit(
         records=(
             *_booked(residuals, number),
@@ -61,7 +70,7 @@ def measured(
         ),
         messages=case_messages(changed, setup.receivers),
     )
-    return change, changed, sealed
+    return change, changed, sealed, inputs
 
 
 def _residuals(
@@ -90,6 +99,13 @@ def _residuals(
         }
         found.extend(reconcile.residuals(units, ledger, setup.owners[chain], compared, anchor))
     return tuple(found), uncompared, begun
+
+
+def _closes(connection: Connection, setup: Setup) -> tuple[date, ...]:
+    """The business days of the entity that have a closing verdict. One at midnight closes the day before."""
+    zone = ZoneInfo(setup.facts.timezone)
+    days = {(at.astimezone(zone) - timedelta(microseconds=1)).date() for at in reader.closes(connection)}
+    return tuple(sorted(days))
 
 
 def _coins(connection: Connection, observation: Measured) -> list[CoinChange]:
@@ -126,75 +142,3 @@ def _booked(residuals: Iterable[Residual], number: int) -> list[Record]:
         Record("residual", {"at": block_to_json(at), "txid": f"residual-{number}", "accounts": lines})
         for at, lines in by_block.items()
     ]
-
-
-def _positions(connection: Connection, setup: Setup, observation: Measured) -> tuple[Position, ...]:
-    owed = {line.asset: line for line in observation.liabilities or ()}
-    by_time = {(item.chain, item.as_of): item for item in observation.as_of}
-    now_held = {chain: _held_now(setup, observation, chain) for chain in setup.owners}
-    positions = []
-    for asset in setup.decimals:
-        line = owed.get(asset)
-        held = []
-        for chain, current in now_held.items():
-            if asset not in setup.carried[chain]:
-                continue
-            item = None if line is None else by_time.get((chain, line.as_of))
-            held.append(current if item is None else _held_then(connection, setup, observation, item))
-        positions.append(reconcile.position(asset, held, line))
-    return tuple(positions)
-
-
-def _held_now(setup: Setup, observation: Measured, chain: str) -> Held:
-    holdings, anchor = observation.holdings.get(chain), observation.anchors.get(chain)
-    if holdings is None or anchor is None:
-        return Held(chain, anchor, None, {}, observation.failures.get(chain, "no final block was read"))
-    proved = observation.proved.get(chain, frozenset())
-    return _held(setup, holdings, proved)
-
-
-def _held_then(connection: Connection, setup: Setup, observation: Measured, item: AsOf) -> Held:
-    """Held at an earlier block: read there, or from the ledger, which is as good as its comparison at the anchor."""
-    if item.at is None:
-        return Held(item.chain, None, None, {}, item.reason)
-    if item.holdings is not None:
-        return _held(setup, item.holdings, frozenset())
-    totals = reader.totals_at(connection, item.chain, item.at.height)
-    lines = ((wallet, asset, units) for (wallet, asset), units in totals.items())
-    units = reconcile.customer_units(lines, setup.wallets)
-    return Held(item.chain, item.at, units, units if _whole(observation, item.chain) else {})
-
-
-def _whole(observation: Measured, chain: str) -> bool:
-    """Whether every account of a chain is known by better evidence than a claim."""
-    holdings = observation.holdings.get(chain)
-    if holdings is None:
-        return False
-    proved = observation.proved.get(chain, frozenset())
-    return holdings.evidence is Evidence.AGREED or all(account in proved for account in holdings.units)
-
-
-def _held(setup: Setup, holdings: Holdings, proved: frozenset[Account]) -> Held:
-    chain = holdings.at.chain
-    units = _customer(setup, chain, holdings.units.items())
-    if holdings.evidence is Evidence.AGREED:
-        return Held(chain, holdings.at, units, units)
-    verified = ((account, held) for account, held in holdings.units.items() if account in proved)
-    return Held(chain, holdings.at, units, _customer(setup, chain, verified))
-
-
-def _customer(setup: Setup, chain: str, holdings: Iterable[tuple[Account, int]]) -> dict[str, int]:
-    owners = setup.owners[chain]
-    lines = ((owners[account.locator].name, account.asset, units) for account, units in holdings)
-    return reconcile.customer_units(lines, setup.wallets)
-
-
-def _stale(setup: Setup, observation: Measured, now: datetime) -> dict[str, str]:
-    """Why what is owed is not known, by asset: no liabilities could be used, or a line is older than max_age."""
-    if observation.liabilities is None:
-        return dict.fromkeys(setup.decimals, f"what is owed is unknown: {observation.liabilities_reason}")
-    return {
-        line.asset: f"the liabilities of {rfc3339(line.as_of)} are older than max_age"
-        for line in observation.liabilities
-        if reconcile.too_old(line.as_of, setup.max_age_seconds, now)
-    }

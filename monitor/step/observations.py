@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from chains.core.values import Account, Block, BlockRef, Fault, Holdings, Opening, Witness
-from monitor.model import Approval, BadSignature, Cancellation, Liability
+from monitor.assess import Books
+from monitor.model import Approval, BadSignature, Cancellation, ControlChallenge, ControlProof
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +185,7 @@ class Measured:
     """A cycle's readings: one final block a chain with every holding there, or why there is none.
 
     ``proved``: accounts whose last state proof is young enough and was equal to the ledger.
-    ``liabilities`` None: none could be used, for ``liabilities_reason``.
+    ``books``: what was declared when the cycle began.
     """
 
     kind: str
@@ -193,9 +194,32 @@ class Measured:
     proved: Mapping[str, frozenset[Account]]
     failures: Mapping[str, str]
     as_of: tuple[AsOf, ...]
-    liabilities: tuple[Liability, ...] | None
-    liabilities_reason: str
+    books: Books
     unseen: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class ControlAsked:
+    """Challenges to show control were drawn up: they are issued by being remembered."""
+
+    challenges: tuple[ControlChallenge, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ControlShown:
+    """An answer to an issued challenge was verified against the chain."""
+
+    nonce: str
+    proof: ControlProof
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceKept:
+    """The evidence of a verdict was written: ``files`` are SHA-256 by path, in ``folder`` of evidence/closes."""
+
+    cycle: int
+    folder: str
+    files: Mapping[str, str]
 
 
 Observation = (
@@ -216,4 +240,7 @@ Observation = (
     | Due
     | Acted
     | Measured
+    | EvidenceKept
+    | ControlAsked
+    | ControlShown
 )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from monitor.assess import Facts
 from monitor.attribute import Rules
 from monitor.detect import Grace
 from monitor.model import Owner, Price, Tier, Wallet
@@ -23,8 +24,9 @@ class Setup:
     """Changed only by the writer thread's owner, between steps.
 
     ``owners``: wallet by chain and locator; ``carried``: the assets of each chain; ``known``:
-    policy.allow by (chain, tier); ``quorums``: how many endpoints of a
-    chain must agree; ``max_age_seconds`` of the liabilities; ``prices``: the last good ones, by asset.
+    policy.allow by (chain, tier); ``quorums``: how many endpoints of a chain must agree; ``facts``: what a
+    verdict depends on; ``breach_after``: how long a breach may last without a case; ``prices``: the last
+    good ones, by asset.
     """
 
     wallets: Mapping[str, Wallet]
@@ -38,8 +40,8 @@ class Setup:
     known: Mapping[tuple[str, Tier], frozenset[str]]
     quorums: Mapping[str, int]
     receivers: tuple[str, ...]
-    profiles: tuple[str, ...]
-    max_age_seconds: float
+    facts: Facts
+    breach_after: timedelta
     price_max_age: timedelta
     prices: Mapping[str, Price] = field(default_factory=dict)
 

@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from typing import Never, Self, TypeVar
 
 from monitor.health import Health
+from monitor.ledger import heads
 from monitor.ledger.store import Commit, Ledger, TakenOver, commit
+from monitor.signing.keys import ReportKey
 from monitor.step import Outcome, take
 from monitor.step.observations import BlockSeen, Observation, Opened, Rewound
 from monitor.step.setup import Setup
@@ -34,6 +36,7 @@ class Writer:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
         self._successor: TakenOver | None = None
         self._ended = asyncio.Event()
+        self._head: heads.Head | None = None
         self.on_commit: list[Callable[[], None]] = []
 
     async def __aenter__(self) -> Self:
@@ -52,6 +55,11 @@ class Writer:
     async def mark_sent(self, ids: tuple[int, ...]) -> None:
         """Outbox rows that a receiver has taken."""
         await self._in_thread(self._commit, Commit(sent=ids))
+
+    async def seal(self, key: ReportKey) -> None:
+        """Sign tree heads over all that is in the journal, a bounded number of records at a time."""
+        while await self._in_thread(self._seal, key):
+            pass
 
     async def taken_over(self) -> Never:
         """Wait for ever; raises TakenOver once another porwatch has the ledger: nothing can be written any more."""
@@ -78,6 +86,16 @@ class Writer:
             self._setup.owners[observation.opening.at.chain].update(owned)
         self._count(observation, outcome)
         return outcome
+
+    def _seal(self, key: ReportKey) -> bool:
+        """Whether there may be more records than one transaction took."""
+        before = 0 if self._head is None else self._head.size
+        with self._ledger.write() as connection:
+            if self._head is None and (newest := heads.newest(connection)) is not None:
+                before = newest.size
+            head = heads.seal(connection, key, self._clock(), self._head)
+        self._head = head or self._head
+        return head is not None and head.size - before == heads.BATCH
 
     def _commit(self, change: Commit) -> None:
         with self._ledger.write() as connection:

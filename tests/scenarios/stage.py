@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import select
 
 from chains.core.values import Account, BlockRef, Holdings, Opening
+from monitor.assess import Books, Custody, Facts, Limits, Owed
 from monitor.attribute import Rules
 from monitor.detect import Grace
 from monitor.ledger import reader, schema
@@ -21,11 +22,11 @@ from monitor.model import (
     Cancellation,
     Case,
     CaseState,
-    Liability,
     Owner,
     Price,
     Tier,
     Wallet,
+    rfc3339,
 )
 from monitor.step import Outcome, take
 from monitor.step.observations import (
@@ -40,6 +41,7 @@ from monitor.step.observations import (
     Opened,
     ReorgTooDeep,
     Rewound,
+    TableRead,
 )
 from monitor.step.setup import Setup
 from tests.scenarios.world import ASSETS, DECIMALS, NATIVE, ChainWorld, coins_of, units_of
@@ -82,12 +84,24 @@ def setup_of(script: Mapping[str, Any]) -> tuple[Setup, dict[str, dict[str, str]
         known={(chain, tier): allow[tier] for chain in watched for tier in Tier},
         quorums=dict.fromkeys(watched, 1),
         receivers=("pager",),
-        profiles=(),
-        max_age_seconds=26 * 3600,
+        facts=_facts(wallets),
+        breach_after=timedelta(hours=1),
         price_max_age=timedelta(hours=26),
         prices={asset: Price(asset, "JPY", price, moment("09:00")) for asset, price in prices.items()},
     )
     return setup, watched
+
+
+def _facts(wallets: Mapping[str, Wallet]) -> Facts:
+    return Facts(
+        entity="Example",
+        currency="JPY",
+        timezone="Asia/Tokyo",
+        assets=DECIMALS,
+        wallets=tuple(Custody(w.name, w.chain, w.tier, w.owner, w.custodian) for w in wallets.values()),
+        custodians={},
+        limits=Limits(26 * 3600, 26 * 3600, 26 * 3600, 26 * 3600, 26 * 3600),
+    )
 
 
 def _owners(wallets: Mapping[str, Wallet], watched: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, Wallet]]:
@@ -248,11 +262,20 @@ class Stage:
                 proved={},
                 failures=unreadable,
                 as_of=self._as_of(step),
-                liabilities=None if owed is None else tuple(self._liability(step, text) for text in owed),
-                liabilities_reason=step.get("owed_unknown", "no liabilities are configured"),
+                books=Books(
+                    liabilities=None if owed is None else tuple(self._owed(step, text) for text in owed),
+                    liabilities_reason=step.get("owed_unknown", "no liabilities are configured"),
+                ),
                 unseen={},
             )
         )
+
+    def _declare(self, step: Mapping[str, Any]) -> None:
+        """What is owed, as the liabilities' file says it."""
+        as_of = moment(step["as_of"]) if "as_of" in step else self.now
+        amounts = [units_of(text) for text in step["declare"]]
+        lines = tuple({"asset": asset, "units": str(units), "as_of": rfc3339(as_of)} for units, asset in amounts)
+        self._take(TableRead("liabilities", lines, (), as_of))
 
     # -- pieces ------------------------------------------------------------------------------------
 
@@ -265,9 +288,9 @@ class Stage:
             found.append(AsOf(chain, moment(step["as_of"]), ref, None))
         return tuple(found)
 
-    def _liability(self, step: Mapping[str, Any], text: str) -> Liability:
+    def _owed(self, step: Mapping[str, Any], text: str) -> Owed:
         units, asset = units_of(text)
-        return Liability(asset, units, moment(step["as_of"]) if "as_of" in step else self.now)
+        return Owed(asset, units, moment(step["as_of"]) if "as_of" in step else self.now)
 
     def _approval(self, line: Mapping[str, Any]) -> Approval:
         units, asset = units_of(line["amount"])
@@ -393,4 +416,5 @@ _KINDS = (
     "act",
     "vanish",
     "measure",
+    "declare",
 )

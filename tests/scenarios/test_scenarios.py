@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import pytest
 from sqlalchemy import Connection, select
 
 from chains.core.values import Account
-from monitor.ledger import journal, reader, schema
+from monitor.ledger import history, journal, reader, schema
 from monitor.ledger.encode import parse
 from monitor.ledger.store import rebuild
-from monitor.model import CaseState, case_id
-from tests.scenarios.stage import Stage
+from monitor.model import CaseState, case_id, utc
+from monitor.series import roll_forward, unequal
+from tests.scenarios.stage import Stage, moment
 from tests.scenarios.world import coins_of, units_of
 
 FILES = sorted(Path(__file__).parent.glob("*.toml"))
@@ -118,6 +120,7 @@ def _assert_laws(connection: Connection, stage: Stage) -> None:
         ours = {coin for coin in world.coins.values() if coin.locator in stage.watched[chain]}
         assert set(reader.coins(connection, chain)) == ours
     _assert_flows_equal_movements(connection)
+    _assert_rolls_forward(connection, stage)
     _assert_approvals_used_once(connection)
     _assert_only_open_cases_are_told(connection)
 
@@ -156,6 +159,20 @@ def _assert_flows_equal_movements(connection: Connection) -> None:
         key = (row.chain, row.height, row.ordinal, row.wallet, row.asset)
         sums[key] = sums.get(key, 0) + (row.units if row.direction == "out" else -row.units)
     assert not {key: units for key, units in sums.items() if units}
+
+
+def _assert_rolls_forward(connection: Connection, stage: Stage) -> None:
+    """Opening + movements = closing, of the whole story and of what came after each of its blocks; closing is the truth."""
+    times = sorted({row.block_time for row in connection.execute(select(schema.movement.c.block_time))})
+    end = stage.now + timedelta(days=2)
+    for begin in [moment("00:00"), *(utc(time) for time in times)]:
+        for past in history.past(connection, begin, end):
+            rolls = roll_forward(past, {name: name for name in stage.setup.wallets})
+            assert unequal(rolls) == ()
+            assert all(payment.units > 0 for payment in past.payments)
+            held = {(past.chain, *key): units for key, units in past.closing.items() if units}
+            now = reader.totals(connection).items()
+            assert held == {key: units for key, units in now if units and key[0] == past.chain}
 
 
 def _assert_approvals_used_once(connection: Connection) -> None:

@@ -12,14 +12,15 @@ from typing import Any
 import pytest
 
 from chains.core.errors import AllEndpointsFailed, BadAnswer, HistoryUnavailable, Unreachable
+from monitor.assess import Books, Owed
 from monitor.completeness import Completeness
-from monitor.cycle import Cycles, Declared
+from monitor.cycle import Cycles
 from monitor.follow import Follower
 from monitor.health import Health
 from monitor.ledger import reader
 from monitor.ledger.encode import canonical
 from monitor.ledger.store import Ledger
-from monitor.model import Liability, utc
+from monitor.model import utc
 from monitor.step.writer import Writer
 from tests.scenarios.stage import case_line, setup_of
 from tests.scenarios.world import units_of
@@ -49,8 +50,8 @@ class Rig:
             await follower.catch_up()
 
     async def run(self, *owed: str, as_of: datetime | None = None, kind: str = "provisional") -> Mapping[str, Any]:
-        lines = tuple(Liability(units_of(text)[1], units_of(text)[0], as_of or self.clock[0]) for text in owed)
-        verdict = (await self.cycles.run(kind, Declared(lines))).verdict
+        lines = tuple(Owed(units_of(text)[1], units_of(text)[0], as_of or self.clock[0]) for text in owed)
+        verdict = (await self.cycles.run(kind, Books(lines))).verdict
         assert verdict is not None
         return verdict
 
@@ -230,7 +231,7 @@ async def test_before_the_ledger_began_the_nodes_are_asked_once_and_where_they_c
 
 async def test_without_usable_liabilities_coverage_is_unverified_and_says_why(rig: Rig) -> None:
     await rig.follow()
-    outcome = await rig.cycles.run("provisional", Declared(None, "liabilities.csv: line 3: no amount"))
+    outcome = await rig.cycles.run("provisional", Books(None, "liabilities.csv: line 3: no amount"))
     assert outcome.verdict is not None
     assert checks(outcome.verdict) == {
         "BTC": "UNVERIFIED",

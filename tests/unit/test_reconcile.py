@@ -1,8 +1,8 @@
-"""Holdings beside the ledger and beside what is owed: no tolerance, no netting, no unknown taken for zero."""
+"""Holdings beside the ledger: no tolerance, no netting, no unknown taken for zero."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from chains.core.values import Account, BlockRef, Coin
 from monitor.detect import residual_cases
-from monitor.model import Case, CoinChange, Liability, Owner, Residual, Severity, Tier, Wallet
-from monitor.reconcile import Held, coin_change, customer_units, gaps, position, residuals, too_old
+from monitor.model import Case, CoinChange, Owner, Residual, Severity, Tier, Wallet
+from monitor.reconcile import coin_change, gaps, residuals
 
 AT = BlockRef("c", 7, "h7", "h6", 0)
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
@@ -103,39 +103,6 @@ def test_a_holding_that_was_not_read_is_an_error_not_a_zero() -> None:
         compare({"a": 5}, {"a": 5, "b": 0})
     with pytest.raises(KeyError, match="and 1 more"):
         compare({"a": 5}, {"a": 5, "b": 1, "x": 1})
-
-
-def test_only_customer_wallets_count() -> None:
-    lines = [(owner.value, "A", 10) for owner in Owner] + [("hot", "A", 1), ("cold", "B", 2), ("hot", "A", 3)]
-    assert customer_units(lines, WALLETS) == {"A": 14, "B": 2}
-
-
-def test_a_wallet_that_is_gone_may_only_stand_there_with_zero() -> None:
-    assert customer_units([("gone", "A", 0)], WALLETS) == {}
-    with pytest.raises(KeyError):
-        customer_units([("gone", "A", 1)], WALLETS)
-
-
-def test_a_position_is_the_sum_over_the_chains_that_carry_it() -> None:
-    held = [Held("c", AT, {"A": 5, "B": 9}, {"A": 5, "B": 9}), Held("d", AT, {"A": 7}, {})]
-    found = position("A", held, Liability("A", 11, NOW))
-    assert (found.held, found.owed, found.verified, found.in_transit, found.reason) == (12, 11, 5, 0, "")
-
-
-def test_one_chain_that_was_not_read_makes_the_position_unknown_and_says_why() -> None:
-    held = [
-        Held("b", None, None, {}, reason="busy"),
-        Held("c", AT, {"A": 5}, {"A": 5}),
-        Held("d", None, None, {}, "refused"),
-    ]
-    found = position("A", held, None)
-    assert (found.held, found.owed, found.verified, found.reason) == (None, None, 5, "b: busy; d: refused")
-
-
-def test_a_declaration_is_too_old_one_microsecond_after_its_age() -> None:
-    age = timedelta(hours=26)
-    assert not too_old(NOW - age, age.total_seconds(), NOW)
-    assert too_old(NOW - age - timedelta(microseconds=1), age.total_seconds(), NOW)
 
 
 def coin(name: str, locator: str, units: int = 5) -> Coin:

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import UTC, datetime
-from hashlib import sha256
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chains.core.values import BlockRef
-from monitor.assess import Cycle, coverage_check, outcomes, ratio, residual_check, seal, unjudged_check, verdict
-from monitor.ledger.encode import canonical
-from monitor.model import Check, Outcome, Position, Residual
+from monitor.assess.baseline import coverage_check, ratio, residual_check
+from monitor.model import Check, Outcome, Position
 
-NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
-AT = BlockRef("c", 7, "h7", "h6", 1_700_000_000)
 LARGE = st.integers(0, 10**140)
 
 
@@ -115,82 +107,3 @@ def test_an_open_residual_is_a_breach_and_an_account_that_was_not_compared_is_un
     assert residual_check(0, ()).verdict is Outcome.PASS
     assert residual_check(0, ("c: refused",)).verdict is Outcome.UNVERIFIED
     assert residual_check(1, ("c: refused",)).verdict is Outcome.BREACH
-
-
-def test_a_profile_that_cannot_be_judged_is_unverified() -> None:
-    assert unjudged_check("jp-psa-2020").verdict is Outcome.UNVERIFIED
-
-
-CYCLE = Cycle(
-    number=3,
-    kind="close",
-    at=NOW,
-    anchors={"d": replace(AT, chain="d"), "c": AT},
-    positions=(
-        Position("A", 150000000, 100000000, 0, 75000000),
-        Position("B", None, 5, 0, 0, "why"),
-        Position("Z", 0, None, 0, 0),
-    ),
-    stale={"B": "old"},
-    residuals=(Residual("c", "hot", "addr", "A", -1, AT),),
-    open_residual_cases=1,
-    uncompared=(),
-    begun=(),
-    open_cases=4,
-    unjudged_profiles=("jp",),
-    previous_hash="p",
-)
-
-
-def test_a_verdict_says_everything_in_the_form_of_the_contract() -> None:
-    body = verdict(CYCLE, {"A": 8, "B": 0, "Z": 8})
-    assert list(body) == [
-        "cycle",
-        "kind",
-        "at",
-        "anchors",
-        "positions",
-        "residuals",
-        "checks",
-        "open_cases",
-        "previous_hash",
-    ]
-    assert body["at"] == "2026-11-24T10:00:00Z"
-    assert next(iter(body["anchors"].items())) == ("c", {"height": 7, "hash": "h7", "time": 1_700_000_000})
-    assert body["positions"] == [
-        {
-            "asset": "A",
-            "held": "1.50000000",
-            "owed": "1.00000000",
-            "in_transit": "0.00000000",
-            "coverage": "1.500000000000",
-            "verified_ratio": "0.500000000000",
-        },
-        {"asset": "B", "held": None, "owed": "5", "in_transit": "0", "coverage": None, "verified_ratio": None},
-        {
-            "asset": "Z",
-            "held": "0.00000000",
-            "owed": None,
-            "in_transit": "0.00000000",
-            "coverage": None,
-            "verified_ratio": "1",
-        },
-    ]
-    assert body["residuals"] == [
-        {"chain": "c", "wallet": "hot", "account": "addr", "asset": "A", "amount": "-0.00000001", "height": 7}
-    ]
-    assert [(c["profile"], c["id"], c["asset"], c["verdict"]) for c in body["checks"]] == [
-        ("baseline", "coverage", "A", "UNVERIFIED"),
-        ("baseline", "coverage", "B", "UNVERIFIED"),
-        ("baseline", "residual", None, "BREACH"),
-        ("jp", "profile", None, "UNVERIFIED"),
-    ]
-    assert outcomes(body) == {Outcome.UNVERIFIED, Outcome.BREACH}
-
-
-def test_the_hash_of_a_verdict_is_over_everything_else_in_it() -> None:
-    body = verdict(CYCLE, {"A": 8, "B": 0, "Z": 8})
-    sealed = seal(body, canonical(body))
-    rest = {key: value for key, value in sealed.items() if key != "hash"}
-    assert sealed["hash"] == sha256(canonical(rest).encode()).hexdigest()
-    assert rest == body
