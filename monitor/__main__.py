@@ -7,9 +7,10 @@ import json
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from monitor import logs
 
@@ -32,6 +33,45 @@ app.add_typer(alerts_app, name="alerts")
 app.add_typer(journal_app, name="journal")
 app.add_typer(db_app, name="db")
 app.add_typer(config_app, name="config")
+
+
+class _Report(TyperGroup):
+    """`report CONFIG …` is the report itself; what else may stand there are its subcommands."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands:
+            args = ["make", *args]
+        return super().parse_args(ctx, args)
+
+
+report_app = typer.Typer(cls=_Report, help="The report with its evidence bundle: report CONFIG --at TIME --out DIR.")
+app.add_typer(report_app, name="report")
+wallets_app = typer.Typer(help="Control of the addresses that are watched.", no_args_is_help=True)
+app.add_typer(wallets_app, name="wallets")
+
+
+class Preset(StrEnum):
+    """Which sections are printed."""
+
+    FULL = "full"
+    DAILY = "daily"
+    JP_QUARTERLY = "jp-quarterly"
+
+
+class Language(StrEnum):
+    """Languages of the printed forms."""
+
+    JA = "ja"
+    EN = "en"
+
+
+class Reader(StrEnum):
+    """Whom a view is for; full is everything."""
+
+    FULL = "full"
+    REGULATOR = "regulator"
+    AUDITOR = "auditor"
+    TRUSTEE = "trustee"
 
 
 class LogLevel(StrEnum):
@@ -118,6 +158,111 @@ def demo(
     raise typer.Exit(command(theft=theft, seconds=seconds))
 
 
+@report_app.command("make", hidden=True)
+def report_make(  # noqa: PLR0917  options by name
+    config: ConfigFile,
+    at: Annotated[str, typer.Option("--at", help="The last close not after this time, or the close of this day.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder to make.")],
+    begin: Annotated[
+        str | None, typer.Option("--from", help="Where the period begins; default: the close before.")
+    ] = None,
+    profile: Annotated[
+        list[str] | None, typer.Option("--profile", help="Only these profiles that were judged.")
+    ] = None,
+    preset: Annotated[Preset, typer.Option("--preset", help="Which sections are printed.")] = Preset.FULL,
+    lang: Annotated[list[Language] | None, typer.Option("--lang", help="Default: both.")] = None,
+    view: Annotated[Reader, typer.Option("--view", help="For whom.")] = Reader.FULL,
+    prepared_by: Annotated[
+        str | None, typer.Option("--prepared-by", help="Default: parties.prepared_by of books.declared.")
+    ] = None,
+    prepared_at: Annotated[
+        str | None, typer.Option("--prepared-at", help="Default: the time of the tree head that it rests on.")
+    ] = None,
+    previous: Annotated[
+        Path | None, typer.Option("--previous", metavar="DIR", help="The report before this one, which it continues.")
+    ] = None,
+) -> None:
+    """The report of a close, with everything that a stranger needs to work it out again.
+
+    A second person approves it: porwatch report approve DIR --as NAME.
+    """
+    from monitor.publish.bundle import command
+
+    options = command.Options(
+        at=at,
+        out=out,
+        begin=begin,
+        profiles=tuple(profile or ()),
+        preset=preset.value,
+        languages=tuple(dict.fromkeys(each.value for each in lang or Language)),
+        view=view.value,
+        prepared_by=prepared_by,
+        prepared_at=prepared_at,
+        previous=previous,
+    )
+    raise typer.Exit(command.report(config, options))
+
+
+@report_app.command("approve")
+def report_approve(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A draft.")],
+    name: Annotated[str, typer.Option("--as", help="Who approves: another person than prepared it.")],
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="CONFIG", help="Default: the configuration that made it.")
+    ] = None,
+) -> None:
+    """The second person's approval: until then the report is a DRAFT."""
+    from monitor.publish.bundle import command
+
+    raise typer.Exit(command.approve(folder, name, config))
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A bundle that porwatch report made.")],
+    key: Annotated[
+        Path | None, typer.Option("--key", metavar="FILE", help="The public key that must have signed.")
+    ] = None,
+    endpoint: Annotated[
+        list[str] | None,
+        typer.Option("--endpoint", metavar="URL", help="A node of your own: ties anchors to the chain."),
+    ] = None,
+) -> None:
+    """Work out a bundle again, offline: exit 1 names each file that differs, and the first field."""
+    from monitor.publish.bundle import command
+
+    raise typer.Exit(command.verify(folder, key, endpoint or []))
+
+
+@app.command()
+def sample(
+    config: ConfigFile,
+    seed: Annotated[str, typer.Option("--seed", help="The auditor's own: any text.")],
+    at: Annotated[str, typer.Option("--at", metavar="DAY", help="A past business day, e.g. 2026-11-24.")],
+    wallets: Annotated[int, typer.Option("--wallets", min=0, help="How many wallets.")] = 10,
+    accounts: Annotated[int, typer.Option("--accounts", min=0, help="How many accounts.")] = 25,
+    movements: Annotated[int, typer.Option("--movements", min=0, help="How many movements.")] = 25,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Draw wallets, accounts and movements of a past business day by the auditor's seed."""
+    from monitor.publish.bundle.sample import Sizes
+    from monitor.publish.bundle.sample_command import sample as draw
+
+    raise typer.Exit(draw(config, seed, at, Sizes(wallets, accounts, movements), output.value))
+
+
+@app.command("import")
+def import_(
+    form: Annotated[str, typer.Argument(metavar="FORMAT", help="What the files are: htx-csv.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Published proof-of-reserves files.")],
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Audit another party's published proof-of-reserves files: totals, rows, heights, signatures."""
+    from monitor.publish.imports import import_files
+
+    raise typer.Exit(import_files(form, files, output.value))
+
+
 @cases_app.callback()
 def _cases(context: typer.Context, config: ConfigFile) -> None:
     context.obj = config
@@ -179,7 +324,7 @@ def alerts_test(config: ConfigFile) -> None:
 
 @journal_app.command("verify")
 def journal_verify(config: ConfigFile) -> None:
-    """Check the hash chain of the journal."""
+    """Check the hash chain of the journal and its signed tree heads."""
     from monitor import commands
 
     raise typer.Exit(commands.journal_verify(config))
@@ -205,6 +350,49 @@ def db_upgrade(
     if plan == apply:
         raise typer.BadParameter("write --plan or --apply")
     raise typer.Exit(commands.db_upgrade(config, apply=apply))
+
+
+@wallets_app.command("challenge")
+def wallets_challenge(
+    config: ConfigFile,
+    wallet: Annotated[str, typer.Option("--wallet", help="A wallet of the configuration.")],
+    address: Annotated[str | None, typer.Option("--address", help="Only this address of it.")] = None,
+    purpose: Annotated[
+        str, typer.Option("--purpose", help="What the proof is for, in one line.")
+    ] = "proof of reserves",
+    expires: Annotated[str, typer.Option("--expires", help="How long it may be answered, e.g. 12h or 7d.")] = "7d",
+    movement: Annotated[
+        bool, typer.Option("--movement", help="Ask for a movement of an odd amount instead of a signature.")
+    ] = False,
+    destination: Annotated[
+        str | None, typer.Option("--destination", help="With --movement: the own address to be paid.")
+    ] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Issue challenges whose answers show control of a wallet's addresses; print the texts to be signed."""
+    from monitor import wallets_commands
+
+    request = {
+        "wallet": wallet,
+        "address": address,
+        "purpose": purpose,
+        "expires": expires,
+        "movement": movement,
+        "destination": destination,
+    }
+    raise typer.Exit(wallets_commands.challenge(config, request, output.value))
+
+
+@wallets_app.command("prove")
+def wallets_prove(
+    config: ConfigFile,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Proofs as JSON; - for standard input.")],
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Verify answers to challenges and record the good ones; 1 for a bad one, with the reason."""
+    from monitor import wallets_commands
+
+    raise typer.Exit(wallets_commands.prove(config, file, output.value))
 
 
 @config_app.command("schema")

@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -19,7 +19,13 @@ from rich.table import Table
 from chains.core.errors import AllEndpointsFailed, ChainError, WrongChain
 from monitor.books import check as check_files
 from monitor.books import summary
-from monitor.config import Config, ConfigError, SecretError, load
+from monitor.config import Config, ConfigError, Mistake, SecretError, load
+from monitor.model import rfc3339
+from monitor.profiles import check_profiles
+
+if TYPE_CHECKING:
+    from monitor.ledger.heads import Checked
+    from monitor.ledger.store import Ledger
 
 FINE, FINDING, WRONG, UNDETERMINED = 0, 1, 2, 3
 #: longer than any commit, shorter than a person's patience
@@ -40,9 +46,23 @@ def _load(path: Path) -> Config | None:
         return None
 
 
+def _open(path: Path, *, writable: bool = False) -> tuple[Config, Ledger] | None:
+    """The configuration and its ledger; None once it was said why not."""
+    from monitor.ledger.store import Ledger, LedgerError
+
+    config = _load(path)
+    if config is None:
+        return None
+    try:
+        return config, Ledger(config.store_url(), writable=writable)
+    except (LedgerError, SecretError) as error:
+        say(str(error))
+        return None
+
+
 def check(path: Path, *, online: bool) -> int:
     """`porwatch check`: every mistake at once; with ``online`` also what each endpoint serves."""
-    mistakes = check_files(path)
+    mistakes = [*check_files(path), *_profile_mistakes(path)]
     for mistake in mistakes:
         say(str(mistake))
     if mistakes:
@@ -52,6 +72,15 @@ def check(path: Path, *, online: bool) -> int:
     for line in not_yet(config):
         say(line)
     return asyncio.run(_check_online(config)) if online else FINE
+
+
+def _profile_mistakes(path: Path) -> list[Mistake]:
+    """Of the profiles that a configuration names; none where its own mistakes, told already, hide them."""
+    try:
+        config = load(path)
+    except ConfigError:
+        return []
+    return check_profiles(config)
 
 
 async def _check_online(config: Config) -> int:
@@ -74,12 +103,10 @@ async def _check_online(config: Config) -> int:
 def not_yet(config: Config) -> list[str]:
     """Configured keys without effect in this version that are safe to leave so; the operator is told each time."""
     lines = []
-    if config.profiles:
-        lines.append("profiles: only the built-in baseline is judged; each other profile is UNVERIFIED")
     if config.shadow_until is not None:
         lines.append("shadow_until: has no effect in this version, cases page")
-    later = [name for name in ("funds", "statements", "proposals") if getattr(config.books, name) is not None]
-    lines.extend(f"books.{name}: checked, but not used in this version" for name in later)
+    if config.books.proposals is not None:
+        lines.append("books.proposals: checked, but not used in this version")
     return lines
 
 
@@ -120,6 +147,7 @@ def run(path: Path) -> int:
 def once(path: Path, output: str) -> int:
     """`porwatch once`: the verdict on standard output; 1 for a finding, 3 where something is unverified."""
     from monitor import daemon
+    from monitor.ledger.journal import JournalError
     from monitor.ledger.store import LedgerError
 
     config = _runnable(path)
@@ -130,6 +158,9 @@ def once(path: Path, output: str) -> int:
     except (WrongChain, LedgerError, SecretError) as error:
         say(str(error))
         return WRONG
+    except JournalError as error:
+        say(str(error))
+        return FINDING
     except AllEndpointsFailed as error:
         for cause in dict.fromkeys(str(inner) for inner in error.exceptions):
             say(cause)
@@ -175,19 +206,14 @@ def status(path: Path, output: str) -> int:
     """`porwatch status`: from the ledger, without or beside a running monitor; 1 with a critical case open."""
     from monitor.daemon import scope_of
     from monitor.health import Health
-    from monitor.ledger.store import Ledger, LedgerError
     from monitor.publish.snapshot import take_snapshot
     from monitor.publish.status import render_status
     from monitor.step.writer import utc_now
 
-    config = _load(path)
-    if config is None:
+    opened = _open(path)
+    if opened is None:
         return WRONG
-    try:
-        ledger = Ledger(config.store_url(), writable=False)
-    except (LedgerError, SecretError) as error:
-        say(str(error))
-        return WRONG
+    config, ledger = opened
     now = utc_now()
     snapshot = take_snapshot(ledger, Health(now, tuple(config.chains)), scope_of(config), now)
     ledger.close()
@@ -216,21 +242,16 @@ def _print_chains(body: Mapping[str, Any]) -> None:
 def cases_list(path: Path, state: str, output: str) -> int:
     """`porwatch cases CONFIG list`."""
     from monitor.ledger import reader
-    from monitor.ledger.store import Ledger, LedgerError
     from monitor.model import CaseState
     from monitor.publish.render import render_case
 
-    config = _load(path)
-    if config is None:
-        return WRONG
     if state != "all" and state not in set(CaseState):
         say(f"--state {state}: write open, pending, acknowledged, closed or all")
         return WRONG
-    try:
-        ledger = Ledger(config.store_url(), writable=False)
-    except (LedgerError, SecretError) as error:
-        say(str(error))
+    opened = _open(path)
+    if opened is None:
         return WRONG
+    config, ledger = opened
     with ledger.read() as connection:
         found = reader.cases(connection, states=None if state == "all" else (CaseState(state),))
     ledger.close()
@@ -246,17 +267,12 @@ def cases_list(path: Path, state: str, output: str) -> int:
 def cases_show(path: Path, case_id: str) -> int:
     """`porwatch cases CONFIG show ID`."""
     from monitor.ledger import reader
-    from monitor.ledger.store import Ledger, LedgerError
     from monitor.publish.render import render_case
 
-    config = _load(path)
-    if config is None:
+    opened = _open(path)
+    if opened is None:
         return WRONG
-    try:
-        ledger = Ledger(config.store_url(), writable=False)
-    except (LedgerError, SecretError) as error:
-        say(str(error))
-        return WRONG
+    config, ledger = opened
     with ledger.read() as connection:
         case = reader.case(connection, case_id)
     ledger.close()
@@ -330,46 +346,54 @@ def alerts_test(path: Path) -> int:
 
 
 def journal_verify(path: Path) -> int:
-    """`porwatch journal verify`: 1 names the first record that differs."""
-    from monitor.ledger import journal
-    from monitor.ledger.store import Ledger, LedgerError
+    """`porwatch journal verify`: 1 names the first record or tree head that differs."""
+    from monitor.ledger import heads
+    from monitor.ledger.journal import JournalError
+    from monitor.signing.keys import known_publics
 
-    config = _load(path)
-    if config is None:
+    opened = _open(path)
+    if opened is None:
         return WRONG
+    config, ledger = opened
     try:
-        ledger = Ledger(config.store_url(), writable=False)
-    except (LedgerError, SecretError) as error:
+        keys = known_publics(config.report_key_path)
+    except SecretError as error:
         say(str(error))
+        ledger.close()
         return WRONG
-    last = None
     try:
         with ledger.read() as connection:
-            for entry in journal.verified(connection):
-                last = entry
-    except journal.JournalError as error:
+            checked = heads.check(connection, keys)
+    except JournalError as error:
         say(str(error))
         return FINDING
     finally:
         ledger.close()
-    seq, head = (0, journal.GENESIS) if last is None else (last.seq, last.hash)
-    sys.stdout.write(f"{seq} records, unbroken; head {head}\n")
+    sys.stdout.write(f"{checked.seq} records, unbroken; head {checked.hash}\n")
+    sys.stdout.write(_tree_heads(checked, known=bool(keys)))
     return FINE
+
+
+def _tree_heads(checked: Checked, *, known: bool) -> str:
+    from monitor.signing.keys import fingerprint
+
+    if checked.last is None:
+        return "no tree head yet\n"
+    signer = fingerprint(bytes.fromhex(checked.last.key)) + ("" if known else ", signer not checked")
+    last = f"the last over {checked.last.size} records at {rfc3339(checked.last.at)}"
+    many = "1 tree head" if checked.heads == 1 else f"{checked.heads} tree heads"
+    return f"{many}, {last}; signed by {signer}\n"
 
 
 def journal_rebuild(path: Path) -> int:
     """`porwatch journal rebuild`: the state tables from a verified journal, in one transaction."""
     from monitor.ledger.journal import JournalError
-    from monitor.ledger.store import Ledger, LedgerError, rebuild
+    from monitor.ledger.store import rebuild
 
-    config = _load(path)
-    if config is None:
+    opened = _open(path, writable=True)
+    if opened is None:
         return WRONG
-    try:
-        ledger = Ledger(config.store_url())
-    except (LedgerError, SecretError) as error:
-        say(str(error))
-        return WRONG
+    _, ledger = opened
     try:
         with ledger.write() as connection:
             count = rebuild(connection)

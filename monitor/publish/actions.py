@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from monitor.model import Case
 
@@ -19,6 +19,10 @@ class Submission(Protocol):
 
     @property
     def message(self) -> str: ...
+
+
+class Unknown(Exception):
+    """What was asked cannot be determined now; the message says what is missing."""
 
 
 class Actions(Protocol):
@@ -38,3 +42,9 @@ class Actions(Protocol):
 
         Raises KeyError for an unknown wallet, ValueError that says which address is wrong and why.
         """
+
+    async def ask_control(self, body: object) -> list[dict[str, Any]]:
+        """Issue challenges to show control of addresses. Raises ValueError for what cannot be asked, Unknown."""
+
+    async def show_control(self, body: object) -> list[dict[str, Any]]:
+        """Judge one answer to a challenge, and remember a good one. Raises ValueError for what is none, Unknown."""

@@ -116,6 +116,13 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             "A chain replaced blocks that counted as final.",
             "Stop crediting deposits of that chain and compare its endpoints.",
         ),
+        "window_dressing": Rule(
+            Category.COMPLIANCE,
+            Extent.NOWHERE,
+            "Assets came in shortly before a close and left shortly after it.",
+            "Ask what the round trips named in the case were for.",
+            severities=(Severity.WARNING,),
+        ),
         "check_breach": Rule(
             Category.COMPLIANCE,
             Extent.NOWHERE,

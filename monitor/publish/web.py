@@ -26,6 +26,7 @@ from monitor.ledger.store import Ledger
 from monitor.model import CaseState
 from monitor.publish.actions import Actions, Submission
 from monitor.publish.body import BodyTooLarge, read_body
+from monitor.publish.control import add_control
 from monitor.publish.deliver import utc_now
 from monitor.publish.guard import Access, refusal
 from monitor.publish.metrics import metrics_registry
@@ -40,7 +41,14 @@ _log = structlog.get_logger(__name__)
 
 LARGEST_PAGE = 500
 _SUBMITTED = {"created": 201, "repeated": 200, "conflict": 409, "malformed": 400, "no_source": 404}
-_KINDS = {400: "bad_data", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 409: "conflict"}
+_KINDS = {
+    400: "bad_data",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    409: "conflict",
+    503: "undetermined",
+}
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -93,6 +101,7 @@ def make_app(served: Served) -> FastAPI:
     _add_operations(app, served)
     _add_reads(app, served)
     _add_changes(app, served)
+    add_control(app, served.actions, _json)
     return app
 
 
