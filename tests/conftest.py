@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -16,6 +17,12 @@ from chains.lab.errors import LabError
 CHECKOUT = Path(__file__).resolve().parent.parent
 MISSING_COMPONENT = "missing component"
 MISSING_DATA = "missing test data"
+
+
+def pytest_configure() -> None:
+    """No test is a timed one: a machine that has other work fails none."""
+    settings.register_profile("porwatch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("porwatch")
 
 
 def component(name: str) -> Path:

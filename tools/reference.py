@@ -1,4 +1,4 @@
-"""Writes the files that are made from the program: the configuration's reference page and its JSON Schema.
+"""Writes the files that are made from the program: the configuration's reference page, the JSON Schemas.
 
 Use: python -m tools.reference [--check]
 With --check nothing is written; exit status 1 names every file that is out of date.
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from monitor.config.reference import reference
 from monitor.config.schema import schema
+from monitor.publish.report.schema import json_schema
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -21,6 +22,7 @@ def pages() -> dict[Path, str]:
     return {
         CHECKOUT / "docs/reference/configuration.md": reference().rstrip("\n") + "\n",
         CHECKOUT / "config/schema.json": json.dumps(schema(), indent=2, ensure_ascii=False) + "\n",
+        CHECKOUT / "config/report.schema.json": json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n",
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import count
@@ -14,6 +15,8 @@ from typing import Any, Protocol
 from chains.ethereum.address import spell
 from chains.lab.anvil import WEI_PER_ETH, Anvil, token_call
 from chains.lab.bitcoind import SATS_PER_BTC, Bitcoind, sats
+from chains.lab.errors import RpcError
+from chains.lab.process import wait_until
 
 JSON = dict[str, Any]
 
@@ -265,8 +268,16 @@ class BitcoinSide:
 
     def held(self, wallet: str) -> int:
         """From the node's set of unspent outputs: what waits in the mempool changes nothing there."""
-        found = self.node.rpc("scantxoutset", "start", [f"addr({self.addresses[wallet]})"])
-        return sats(found["total_amount"])
+        found: list[JSON] = []
+
+        def scanned() -> bool:
+            # A node does one scan at a time, and the monitor scans as well.
+            with suppress(RpcError):
+                found.append(self.node.rpc("scantxoutset", "start", [f"addr({self.addresses[wallet]})"]))
+            return bool(found)
+
+        wait_until(scanned, "a scan of the unspent outputs")
+        return sats(found[0]["total_amount"])
 
     def head(self) -> int:
         return self.node.head()

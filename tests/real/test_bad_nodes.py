@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import shutil
-import subprocess
 import traceback
 import tracemalloc
 from base64 import b64encode
@@ -20,6 +18,7 @@ from chains.core.hex import quantity
 from chains.core.rpc import Limits, Rpc
 from chains.core.settings import Endpoint
 from tests.real import faulty_node as faults
+from tests.real.certificates import self_signed
 from tests.real.faulty_node import Fault, FaultyNode
 
 #: Short waits; the policy itself is tested in virtual time.
@@ -296,15 +295,7 @@ async def test_a_plain_server_behind_https_is_named_as_a_tls_fault(node: FaultyN
 
 
 async def test_a_certificate_is_trusted_only_where_its_ca_file_is_named(client: Open, tmp_path: Path) -> None:
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("missing component: openssl (apt-get install openssl)")
-    key, certificate, both = tmp_path / "key.pem", tmp_path / "ca.pem", tmp_path / "both.pem"
-    options = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    names = ["-subj", "/CN=node", "-addext", "subjectAltName=IP:127.0.0.1"]
-    command = [openssl, *options, *names, "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
-    both.write_text(key.read_text() + certificate.read_text())
+    _, both = self_signed(tmp_path)
     with FaultyNode(answer, certificate=both) as node:
         assert await client(Endpoint(url=node.url, ca_file="ca.pem")).call("eth_blockNumber") == "0x10"
         with pytest.raises(Unreachable, match="certificate is not trusted"):

@@ -216,6 +216,18 @@ def test_journal_verify_names_the_record_that_was_tampered_with(copy: Exchange) 
     assert _tables(copy) == before, "nothing is rebuilt from a journal that is broken"
 
 
+def test_once_leaves_a_signed_tree_head_over_its_verdict(copy: Exchange) -> None:
+    porwatch(copy, "once", str(copy.config))
+    with sqlite3.connect(copy.folder / "porwatch.db") as connection:
+        (size,) = connection.execute("SELECT max(size) FROM tree_head").fetchone()
+        (seq,) = connection.execute("SELECT max(seq) FROM journal WHERE kind = 'verdict'").fetchone()
+    connection.close()
+    assert size >= seq
+    verified = porwatch(copy, "journal", "verify", str(copy.config))
+    assert verified.returncode == 0, verified.stderr
+    assert f"the last over {size} records" in verified.stdout
+
+
 def test_journal_rebuild_leaves_every_answer_as_it_was(copy: Exchange) -> None:
     answers = [["cases", str(copy.config), "list", "--output", "json"], ["status", str(copy.config), "--output", "csv"]]
     tables, before = _tables(copy), [porwatch(copy, *words).stdout for words in answers]

@@ -167,19 +167,8 @@ class Stage:
     def everything(self) -> None:
         """One block for each kind of event, then a block with many at once."""
         node = self.node
-        self.send(self.rich, self.hot, 5)
-        self.send(self.cold, self.stranger, 7)
-        self.send(self.hot, self.hot, 3)
-        self.send(self.hot, self.reverter, 3)
-        self.send(self.rich, self.token, data=token_call("transfer(address,uint256)", self.cold, 1_000))
-        self.send(self.cold, self.token, data=token_call("transfer(address,uint256)", self.stranger, 300))
-        self.send(self.cold, self.token, data=token_call("transfer(address,uint256)", self.stranger, 10**15))
-        self.send(self.rich, self.fake, data=token_call("transfer(address,uint256)", self.cold, 999))
-        self.forward(self.stranger, 11)
-        self.forward(self.cold, 13)
-        heir = self.cold[2:].lower()
-        doomed = self.deploy(f"0x6016600c60003960166000f373{heir}ff", 17, sender=self.created_by)
-        self.send(self.stranger, doomed, 2)
+        for txid in self._one_by_one():
+            node.receipt(txid)
         node.rpc("evm_setAutomine", False)
         for _ in range(3):
             self.send(self.hot, self.cold, 1)
@@ -188,6 +177,22 @@ class Stage:
         node.mine()
         node.rpc("evm_setAutomine", True)
         node.mine()
+
+    def _one_by_one(self) -> Iterator[str]:
+        """The next one is sent when the caller has waited for the one before."""
+        yield self.send(self.rich, self.hot, 5)
+        yield self.send(self.cold, self.stranger, 7)
+        yield self.send(self.hot, self.hot, 3)
+        yield self.send(self.hot, self.reverter, 3)
+        yield self.send(self.rich, self.token, data=token_call("transfer(address,uint256)", self.cold, 1_000))
+        yield self.send(self.cold, self.token, data=token_call("transfer(address,uint256)", self.stranger, 300))
+        yield self.send(self.cold, self.token, data=token_call("transfer(address,uint256)", self.stranger, 10**15))
+        yield self.send(self.rich, self.fake, data=token_call("transfer(address,uint256)", self.cold, 999))
+        yield self.forward(self.stranger, 11)
+        yield self.forward(self.cold, 13)
+        heir = self.cold[2:].lower()
+        doomed = self.deploy(f"0x6016600c60003960166000f373{heir}ff", 17, sender=self.created_by)
+        yield self.send(self.stranger, doomed, 2)
 
     def start_ref(self) -> BlockRef:
         return self.ref(self.start)

@@ -59,7 +59,7 @@ def story(anvil: Anvil) -> tuple[Anvil, int, int, str]:
     account: Any = Account.from_key(KEY)
     anvil.fund(account.address, 50 * WEI_PER_ETH)
     token = anvil.deploy_token(anvil.accounts[0], "TST", 6, 10**12)
-    anvil.transfer_token(token, anvil.accounts[0], account.address, 5_000)
+    anvil.receipt(anvil.transfer_token(token, anvil.accounts[0], account.address, 5_000))
     to = Account.from_key(b"\x08" * 32).address
     price = {"gasPrice": 10**10}
     fees = {"maxFeePerGas": 10**10, "maxPriorityFeePerGas": 10**9}

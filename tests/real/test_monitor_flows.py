@@ -219,10 +219,21 @@ def test_ether_that_a_contract_sends_inside_a_transaction_is_seen_in_the_trace(r
     assert (case["rule"], case["amount"]) == ("unexplained_outflow", _ether(3 * 10**17))
 
 
+def _one_of_each_reason(running: Exchange, bitcoin: BitcoinSide) -> None:
+    """Approved, unexplained, internal, with change and a fee: this test has something to add up also by itself."""
+    customer, amount = bitcoin.outside(), 1_234_567
+    running.approve(id="each-reason", chain="bitcoin", asset="BTC", amount=btc(amount), destination=customer)
+    bitcoin.pay("btc-hot", customer, amount)
+    bitcoin.pay("btc-hot", bitcoin.outside(), amount)
+    bitcoin.pay("btc-hot", bitcoin.addresses["btc-warm"], amount)
+    running.wait_for_block("bitcoin", bitcoin.head())
+
+
 def test_over_everything_the_ledger_holds_what_the_node_holds(
     running: Exchange, bitcoin: BitcoinSide, evm: EvmSide
 ) -> None:
     """Opening + Σ movements = the node's balance, and Σ movements = Σ flow parts, per wallet and asset."""
+    _one_of_each_reason(running, bitcoin)
     running.settle()
     assert not [case for case in running.cases("all") if case["rule"] == "residual"]
     holders = {(wallet, "BTC"): bitcoin.held(wallet) for wallet in bitcoin.addresses}

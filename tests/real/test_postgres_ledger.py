@@ -11,7 +11,15 @@ from sqlalchemy import Connection, create_engine
 
 from monitor.ledger.store import Ledger
 from tests.real.postgres import Databases
-from tests.unit.ledger import test_guards, test_journal, test_migrations, test_store
+from tests.unit.ledger import (
+    test_control,
+    test_guards,
+    test_heads,
+    test_history,
+    test_journal,
+    test_migrations,
+    test_store,
+)
 
 SQLITE_ONLY = {
     "test_a_reader_without_a_ledger_is_told_what_to_do": "there is no file to be missing",
@@ -20,6 +28,7 @@ SQLITE_ONLY = {
     "test_a_commit_survives_a_power_cut_once_it_returned": "asks SQLite how it writes; test_postgres_faults kills a server",
     "test_a_plan_for_a_file_that_is_not_there_makes_none": "there is no file",
     "test_a_file_that_is_no_database_is_named": "there is no file",
+    "test_what_is_declared_and_followed_is_found_by_an_index": "asks SQLite for its plan",
 }
 
 
@@ -28,11 +37,11 @@ def portable(module: ModuleType) -> dict[str, object]:
     return {
         name: value
         for name, value in vars(module).items()
-        if name not in SQLITE_ONLY and (name.startswith("test_") or name in {"filled", "first_schema"})
+        if name not in SQLITE_ONLY and (name.startswith("test_") or name in {"filled", "first_schema", "key", "story"})
     }
 
 
-MODULES = (test_guards, test_journal, test_migrations, test_store)
+MODULES = (test_control, test_guards, test_heads, test_history, test_journal, test_migrations, test_store)
 for _module in MODULES:
     globals().update(portable(_module))
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from chains.core.errors import BadAnswer, ChainError, Reorganised
+from chains.core.testimony import Testimony, opening, seal
 from chains.core.values import (
     Account,
     Block,
@@ -122,7 +123,10 @@ class FakeChain:
         return self.blocks[height].ref
 
     async def read(self, ref: BlockRef, watch: Any) -> Block:
-        raise NotImplementedError
+        self._ask("read")
+        if not self._canonical(ref):
+            raise Reorganised(f"{ref.height} {ref.hash} is not on the chain")
+        return self.answer(self._told(self.blocks[ref.height]))
 
     async def read_next(self, after: BlockRef, watch: Any) -> Block | None:
         self._ask("read_next")
@@ -148,6 +152,12 @@ class FakeChain:
         self._ask("prove")
         held = self.world.holdings({account.locator for account in accounts}, at.height)
         return {account: held[account] for account in accounts if account in self.provable}
+
+    async def testify(self, accounts: Sequence[Account], at: BlockRef) -> Testimony:
+        self._ask(f"testify {at.height}")
+        held = await self.holdings(accounts, at)
+        said = [{"kind": "said", "account": [a.locator, a.asset], "units": str(u)} for a, u in held.units.items()]
+        return Testimony(at, seal([opening(self.name, "fake", self.assets, len(said)), *said]))
 
     async def sequences(self, locators: Sequence[str], at: BlockRef) -> dict[str, int]:
         self._ask(f"sequences {at.height}")

@@ -46,12 +46,15 @@ def compile_all(solc: Path, folder: Path) -> dict[str, Compiled]:
             "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object", "evm.methodIdentifiers"]}},
         },
     }
-    done = subprocess.run(
-        [str(solc), "--standard-json"],
-        input=json.dumps(request), capture_output=True, text=True, timeout=COMPILE_SECONDS, check=True, cwd=folder,
-    )  # fmt: skip
+    # Into a file: what does not fit into a pipe at once is lost when the compiler ends.
+    with (folder / "solc.txt").open("w") as stdout:
+        subprocess.run(
+            [str(solc), "--standard-json"],
+            input=json.dumps(request), stdout=stdout, text=True, timeout=COMPILE_SECONDS, check=True, cwd=folder,
+        )  # fmt: skip
+    answer = (folder / "solc.txt").read_text()
     # The wrapper of the npm package prints a line of its own before the answer.
-    output = json.loads(done.stdout[done.stdout.index("{") :])
+    output = json.loads(answer[answer.index("{") :])
     (folder / "contracts.json").write_text(json.dumps(output))
     wrong = [e["formattedMessage"] for e in output.get("errors", ()) if e["severity"] not in NOT_ERRORS]
     if wrong:

@@ -15,7 +15,7 @@ from tests.real.exchange import Exchange, exchange
 from tests.real.faulty_node import FaultyNode, changed, closed
 from tests.real.matrix.acts import POLICY, Plants, caught_up, cursors, nothing_lost, problem, success, timed
 from tests.real.matrix.record import Row
-from tests.real.sides import EvmSide, Side
+from tests.real.sides import EvmSide, Side, coins
 from tests.real.test_monitor_bad_node import is_block
 
 NAMES = ("one", "two", "three")
@@ -146,3 +146,34 @@ def _catch_up(first: Anvil, other: Anvil) -> None:
         other.rpc("eth_getBlockByNumber", "latest", False)["hash"]
         == (first.rpc("eth_getBlockByNumber", "latest", False)["hash"])
     )
+
+
+def richer(result: Any) -> Any:
+    """A balance with one base unit more."""
+    return f"0x{int(result, 16) + 1:x}" if isinstance(result, str) else result
+
+
+def test_one_of_three_endpoints_lies_on_a_balance(row: Row, anvil: Anvil, tmp_path: Path) -> None:
+    """One of three endpoints lies on a balance. It says one wei more for every account; a theft meanwhile."""
+    side = EvmSide(anvil)
+    with three(tmp_path, [side]) as (ex, nodes):
+        ex.errors_expected = True
+        ex.start()
+        plants, liar = Plants(ex), nodes[side.name][0]
+        ex.settle()
+        liar.only, liar.fault = frozenset({"eth_getBalance"}), changed(richer)
+        with timed(row, 1):
+            plants.steal(side)
+            caught_up(ex, [side])
+            ex.wait(lambda: _lies(ex), "no case about the liar")
+        (case,) = _lies(ex).values()
+        assert case["severity"] == "warning", "two of three are left"
+        assert json.loads((ex.folder / case["evidence"]["file"]).read_text())["endpoint"] == "one"
+        row.saw("an endpoint_lies case with a file of evidence, naming the liar")
+        nothing_lost(row, ex, [side], plants, others=1)
+        side.mine(6)
+        caught_up(ex, [side])
+        ex.settle()
+        final = {line["wallet"]: line["final"] for line in ex.get("status")["holdings"]}
+        assert final == {wallet: coins(side.held(wallet), side.decimals) for wallet in (side.cold, side.hot)}
+        row.saw("the holdings are what the other two say")
