@@ -138,6 +138,8 @@ def test_a_bad_liabilities_file_is_refused_whole_line_by_line_and_the_last_good_
         ex.declare({"ETH": "75"})
         side.mine(6)
         ex.wait(lambda: check_of(ex.get("verdict"), "ETH")["operands"]["owed"] == coins(75 * side.unit, 18), "not read")
+        # The metrics are a picture that is taken after the verdict.
+        ex.wait(lambda: ex.metric("porwatch_books_timestamp_seconds", source="liabilities") > 0, "not shown")
         counted = ex.metric("porwatch_books_malformed_total", source="liabilities")
         read_at = ex.metric("porwatch_books_timestamp_seconds", source="liabilities")
         stamp = datetime.now(UTC).isoformat()

@@ -33,7 +33,8 @@ def test_a_report_on_real_nodes_is_made_approved_and_verified(
     with exchange(tmp_path / "exchange", sides, books=LIABILITIES) as ex:
         for side in sides:
             side.mine(6)
-        fresh_anvil.mine(200)
+        # Another chain of the same id, longer than ours: a shorter one could only say that it does not know.
+        fresh_anvil.mine(anvil.head() + 100)
         ex.declare({"BTC": "15", "ETH": "75"})
         assert ex.command("once", str(ex.config)).returncode == 3, "one endpoint's claim is not verified"
         today, out = datetime.now(UTC).isoformat(), tmp_path / "report"
