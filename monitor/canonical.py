@@ -51,4 +51,4 @@ def _refuse_floats(value: Any) -> None:
 
 
 def _no_float(text: str) -> NoReturn:
-    raise ValueError(f"a float in the journal: {text}")
+    raise ValueError(f"a float, which has no one way to be written: {text}")
