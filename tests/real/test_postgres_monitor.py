@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 import pytest
 
 from chains.lab.anvil import Anvil
-from chains.lab.process import free_port
 from tests.real.exchange import Exchange, exchange
 from tests.real.postgres import Databases, Server
 from tests.real.sides import EvmSide
@@ -110,33 +108,3 @@ def test_the_monitor_makes_no_tables_and_lives_through_whatever_becomes_of_its_d
     assert rebuilt.returncode == 0, rebuilt.stderr
     ex.start()
     assert ex.cases("all") == before
-
-
-def test_a_frozen_monitor_that_wakes_after_a_take_over_ends_and_writes_nothing(
-    ex: Exchange, server: Server, name: str, side: EvmSide
-) -> None:
-    assert ex.command("db", "upgrade", str(ex.config), "--apply").returncode == 0
-    ex.start()
-    stolen = [steal(ex, side)]
-    assert ex.process is not None
-    frozen = ex.process
-    frozen.send_signal(signal.SIGSTOP)
-    try:
-        assert server.terminate(name) == 1
-        stolen.append(side.pay(side.cold, side.outside(), side.unit // 10))
-        ex.port, ex.process = free_port(), None
-        ex.write_config()
-        log = ex.log.read_text()
-        ex.start()
-        ex.wait(lambda: stolen[-1] in found(ex), "the successor did not find the theft", 60)
-    finally:
-        frozen.send_signal(signal.SIGCONT)
-    assert frozen.wait(timeout=30) == 2
-    assert "was taken over by another porwatch: this one ends" in ex.log.read_text()[len(log) :]
-    stolen.append(steal(ex, side))
-    assert found(ex) == sorted(stolen)
-    assert ex.stop() == 0
-    assert ex.command("journal", "verify", str(ex.config)).returncode == 0
-    ex.errors_expected = True
-    # `run` says why it ended in a plain line beside the log
-    ex.log.unlink()

@@ -13,7 +13,18 @@ from typing import Any
 from chains.lab.anvil import Anvil
 from tests.real.exchange import Exchange, exchange
 from tests.real.faulty_node import FaultyNode, changed, closed
-from tests.real.matrix.acts import POLICY, Plants, caught_up, cursors, nothing_lost, problem, success, timed
+from tests.real.matrix.acts import (
+    POLICY,
+    Plants,
+    Proxies,
+    behind,
+    caught_up,
+    cursors,
+    nothing_lost,
+    problem,
+    success,
+    timed,
+)
 from tests.real.matrix.record import Row
 from tests.real.sides import EvmSide, Side, coins
 from tests.real.test_monitor_bad_node import is_block
@@ -188,3 +199,34 @@ def test_one_of_three_endpoints_lies_on_a_balance(row: Row, anvil: Anvil, tmp_pa
         final = {line["wallet"]: line["final"] for line in ex.get("status")["holdings"]}
         assert final == {wallet: coins(side.held(wallet), side.decimals) for wallet in (side.cold, side.hot)}
         row.saw("the holdings are what the other two say")
+
+
+def without_a_log(result: Any) -> Any:
+    """Receipts of a block as a node gives them that has lost the logs of its last transaction."""
+    if isinstance(result, list) and result and "cumulativeGasUsed" in result[0]:
+        return [*result[:-1], {**result[-1], "logs": [], "logsBloom": "0x" + "00" * 256}]
+    return result
+
+
+def test_an_omitted_log(row: Row, anvil: Anvil, proxies: Proxies, tmp_path: Path) -> None:
+    """A provider omits a log. The only endpoint leaves the logs of a token's theft out of the receipts; later it is
+    true again."""
+    side = EvmSide(anvil, with_token=True)
+    nodes = proxies([side])
+    with behind(nodes, tmp_path, [side]) as ex:
+        ex.errors_expected = True
+        ex.start()
+        plants, stood = Plants(ex), ex.cursor(side.name)
+        nodes[side.name].fault = changed(without_a_log)
+        stolen = side.pay_token(side.hot, side.outside(), 40_000_000)
+        plants.stolen[side.name] = [stolen]
+        ex.wait(lambda: "receipts" in problem(ex, side.name), "the missing log is not noticed")
+        assert ex.cursor(side.name) == stood
+        row.saw("the receipts do not give the header's receipts root: an error that names it, the cursor does not move")
+        with timed(row, 1):
+            nodes[side.name].fault = None
+            caught_up(ex, [side])
+        (case,) = (case for case in ex.cases("all") if case["txid"] == stolen)
+        assert (case["asset"], case["units"]) == ("USDT", "40000000")
+        row.saw("the theft of the token is a case once a true answer is there")
+        nothing_lost(row, ex, [side], plants, others=len([case for case in ex.cases("all") if not case["txid"]]))
