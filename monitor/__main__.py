@@ -181,6 +181,10 @@ def report_make(  # noqa: PLR0917  options by name
     previous: Annotated[
         Path | None, typer.Option("--previous", metavar="DIR", help="The report before this one, which it continues.")
     ] = None,
+    documents: Annotated[
+        Path | None,
+        typer.Option("--documents", metavar="FILE", help="Documents to attach, the customer file, who holds the keys."),
+    ] = None,
 ) -> None:
     """The report of a close, with everything that a stranger needs to work it out again.
 
@@ -199,6 +203,7 @@ def report_make(  # noqa: PLR0917  options by name
         prepared_by=prepared_by,
         prepared_at=prepared_at,
         previous=previous,
+        documents=documents,
     )
     raise typer.Exit(command.report(config, options))
 

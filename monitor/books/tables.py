@@ -25,6 +25,9 @@ LIABILITIES_HEADER = ("asset", "amount", "as_of")
 PRICES_HEADER = ("asset", "currency", "price", "as_of")
 PRICE_DAYS_HEADER = ("asset", "currency", "day", "price")
 STATEMENTS_HEADER = ("custodian", "asset", "amount", "as_of", "owner", "tier")
+CUSTOMERS_HEADER = ("account", "asset", "amount")
+#: a row for each customer and asset, where every other book has one for each asset
+LARGEST_CUSTOMERS_BYTES = 512 * 1024 * 1024
 
 _T = TypeVar("_T")
 
@@ -98,6 +101,24 @@ def read_statements(path: Path, decimals: Mapping[str, int], now: datetime) -> t
     return _read(path, STATEMENTS_HEADER, ("custodian", "asset", "owner", "tier"), row)
 
 
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """What one customer is owed in one asset, in base units, ≥ 0."""
+
+    customer: str
+    asset: str
+    units: int
+
+
+def read_customers(path: Path, decimals: Mapping[str, int]) -> tuple[Owed, ...]:
+    """What each customer is owed, one row for each account and asset. Raises BooksError."""
+
+    def row(cells: _Row) -> Owed:
+        return Owed(cells.read("account", parse_name), cells.asset(decimals), cells.units(decimals))
+
+    return _read(path, CUSTOMERS_HEADER, ("account", "asset"), row, LARGEST_CUSTOMERS_BYTES)
+
+
 class _BadCell(Exception):
     def __init__(self, column: str, message: str) -> None:
         super().__init__(message)
@@ -145,9 +166,13 @@ class _Row:
 
 
 def _read(
-    source: Path | Queried, header: tuple[str, ...], unique: tuple[str, ...], parse: Callable[[_Row], _T]
+    source: Path | Queried,
+    header: tuple[str, ...],
+    unique: tuple[str, ...],
+    parse: Callable[[_Row], _T],
+    largest: int = LARGEST_BYTES,
 ) -> tuple[_T, ...]:
-    """Every row parsed; ``unique`` columns together may not repeat."""
+    """Every row parsed; ``unique`` columns together may not repeat; ``largest``: bytes of a file."""
     out: list[_T] = []
     mistakes: list[Mistake] = []
     seen: dict[tuple[str, ...], int] = {}
@@ -155,7 +180,7 @@ def _read(
     if isinstance(source, Queried):
         path, rows = source.database.dsn_file, table(source.database, source.query, header)
     else:
-        path, rows = source, _rows(source, header, mistakes)
+        path, rows = source, _rows(source, header, mistakes, largest)
     for line, cells in rows:
         try:
             out.append(parse(_Row(cells)))
@@ -175,10 +200,12 @@ def _read(
     return tuple(out)
 
 
-def _rows(path: Path, header: tuple[str, ...], mistakes: list[Mistake]) -> list[tuple[int, dict[str, str]]]:
+def _rows(
+    path: Path, header: tuple[str, ...], mistakes: list[Mistake], largest: int
+) -> list[tuple[int, dict[str, str]]]:
     """(line, cells by column) of every row of the right width; the others go to ``mistakes``. Empty lines are none."""
     out: list[tuple[int, dict[str, str]]] = []
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    reader = csv.reader(io.StringIO(read_text(path, largest), newline=""), strict=True)
     wanted = ",".join(header)
     try:
         first = next(reader, None)
@@ -197,17 +224,15 @@ def _rows(path: Path, header: tuple[str, ...], mistakes: list[Mistake]) -> list[
     return out
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, largest: int = LARGEST_BYTES) -> str:
     """A whole book as text; a byte order mark is dropped. Raises BooksError: unreadable, too large, not UTF-8."""
     try:
         with path.open("rb") as file:
-            raw = file.read(LARGEST_BYTES + 1)
+            raw = file.read(largest + 1)
     except OSError as error:
         raise BooksError([Mistake(str(path), 1, "file", f"cannot be read ({error.strerror}): create it")]) from error
-    if len(raw) > LARGEST_BYTES:
-        raise BooksError(
-            [Mistake(str(path), 1, "file", f"is larger than {LARGEST_BYTES} bytes: write one row an asset")]
-        )
+    if len(raw) > largest:
+        raise BooksError([Mistake(str(path), 1, "file", f"is larger than {largest} bytes: write one row an asset")])
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

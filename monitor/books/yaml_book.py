@@ -33,12 +33,12 @@ class YamlBook(Generic[_M]):
         """Adds a mistake at ``key``."""
         self._mistakes.append(Mistake(self._file, self._tree.line(key), dotted(key), message))
 
-    def as_of(self, text: str, now: datetime) -> datetime:
-        """The time of the whole book; ``now`` where it is a mistake, which refuses the book."""
+    def as_of(self, text: str, now: datetime, key: KeyPath = ("as_of",)) -> datetime:
+        """The time at ``key``, by default of the whole book; ``now`` where it is a mistake, which refuses the book."""
         try:
             return parse_past(text, now)
         except ValueError as error:
-            self.report(("as_of",), str(error))
+            self.report(key, str(error))
             return now
 
     def past_day(self, key: KeyPath, day: date | None, now: datetime) -> None:

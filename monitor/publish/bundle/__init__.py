@@ -8,7 +8,7 @@ A bundle is a folder::
     evidence/period.jsonl, earlier.jsonl   records of the journal
     evidence/journal.json                  the signed tree head over them, with proofs
     evidence/answers.json                  what a person chose: who prepared it, the preset, the period …
-    evidence/attachments/…                 copies of documents, where there are any
+    evidence/documents.json, attachments/… what a person handed in, where there is any; customers.csv
     evidence/draft/…                       manifest and signature of the draft that was approved
 
 ``build`` is a function of ``evidence`` alone; ``report`` and ``verify`` both run it, and

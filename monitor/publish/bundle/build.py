@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from monitor.canonical import Json
 from monitor.model import rfc3339, utc
-from monitor.publish.bundle import events, holdings, limits, period, requirements
+from monitor.publish.bundle import events, handed_in, holdings, limits, period, requirements
 from monitor.publish.bundle.cells import business_day
 from monitor.publish.bundle.context import Context, context_of
 from monitor.publish.bundle.evidence import Evidence
@@ -49,14 +49,12 @@ def build_full(evidence: Evidence) -> Json:
             "in_transit": holdings.in_transit(context),
             "segregation": holdings.segregation(context),
             "custodians": holdings.custodians(context),
-            "fiat": {
-                "facts": {"verdict": None, "note": "customer money in trust is not declared to this version"},
-                "tables": {"trusts": []},
-            },
+            "fiat": handed_in.fiat(context),
             "exceptions": events.exceptions(context),
             "alerts": events.alerts(context),
             "limitations": limits.limitations(context),
             "evidence": limits.evidence(context),
+            **handed_in.handover(context),
         },
     }
     validate(report)

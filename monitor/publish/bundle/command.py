@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from monitor.assess import BadInputs, Inputs, from_json
+from monitor.books.errors import BooksError
 from monitor.canonical import parse_exactly
 from monitor.config import Config, ConfigError, SecretError, load
 from monitor.ledger.errors import LedgerError
@@ -25,6 +26,7 @@ from monitor.publish.bundle.context import judged
 from monitor.publish.bundle.files import BadEvidence, read_bytes
 from monitor.publish.bundle.gather import NoEvidence, Wanted
 from monitor.publish.bundle.limits import UNNAMED
+from monitor.publish.bundle.supplied import Supply, read_supply
 from monitor.publish.report.forms import FormsMissing
 from monitor.signing.folder import Problem
 from monitor.signing.keys import ReportKey
@@ -51,6 +53,7 @@ class Options:
     prepared_by: str | None = None
     prepared_at: str | None = None
     previous: Path | None = None
+    documents: Path | None = None
 
 
 def say(text: str) -> None:
@@ -66,7 +69,7 @@ def report(path: Path, options: Options) -> int:
     try:
         config = load(path)
         manifest = _make(config, options)
-    except ConfigError as error:
+    except (ConfigError, BooksError) as error:
         for mistake in error.mistakes:
             say(str(mistake))
         return WRONG
@@ -97,6 +100,7 @@ def _make(config: Config, options: Options) -> Manifest:
         with ledger.read() as connection:
             close = gather.find(connection, kept, config.entity.timezone, wanted)
             gather.check_kept(close)
+            supply = _supply(options, close)
             head = gather.head_over(connection, close, signers.key.public)
             begin = gather.period_begin(connection, kept, config.entity.timezone, close)
         previous = None if options.previous is None else _previous(options.previous, signers.key)
@@ -108,11 +112,21 @@ def _make(config: Config, options: Options) -> Manifest:
             # Printing takes long, and a reader holds up the ledger's own housekeeping: it is let go before.
             with ledger.read() as connection:
                 gather.write_evidence(connection, close, head, answers, work, before)
+            if supply is not None:
+                supply.write(work)
             return write.finish(work, signers)
 
         return write.whole(options.out.absolute(), make)
     finally:
         ledger.close()
+
+
+def _supply(options: Options, close: gather.Close) -> Supply | None:
+    if options.documents is None:
+        return None
+    facts = _inputs(close).facts
+    wallets = {wallet.wallet for wallet in facts.wallets}
+    return read_supply(options.documents, options.view, wallets, facts.assets, datetime.now(UTC))
 
 
 def wanted_of(text: str) -> Wanted:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from chains.core.testimony import Rechecked
 from monitor.assess import BadInputs, Inputs, from_json
+from monitor.books.tables import Owed
 from monitor.canonical import Json, parse_exactly
 from monitor.ledger.heads import Head, head_from_json
 from monitor.publish.bundle import places
@@ -24,6 +25,7 @@ from monitor.publish.bundle.files import (
     read_object,
     said,
 )
+from monitor.publish.bundle.supplied import Supplied, read_owed, read_supplied
 from monitor.publish.bundle.testimony import rechecked
 
 _MOST_FILES = 10_000
@@ -78,7 +80,8 @@ class Evidence:
     """Everything that a report is a function of. ``settings``: by chain; ``accounts``: by chain, in order.
 
     ``verdict``: as it was captured; the report shows the one that follows from ``inputs``. ``shown``: by chain, what
-    its testimony shows, None where none was captured.
+    its testimony shows, None where none was captured. ``supplied``: what a person handed in; ``owed``: its customer
+    file, None where there is none.
     """
 
     inputs: Inputs
@@ -91,6 +94,8 @@ class Evidence:
     period: tuple[Line, ...]
     earlier: tuple[Line, ...]
     files: tuple[File, ...]
+    supplied: Supplied = field(default_factory=Supplied)
+    owed: tuple[Owed, ...] | None = None
 
     def records(self, kind: str) -> list[Line]:
         """The records of one kind that are shown whole, in order."""
@@ -111,6 +116,7 @@ def read_evidence(folder: Path, shown: Mapping[str, Rechecked | None] | None = N
     ``shown``: by chain, what its testimony shows, where that was worked out just now: it is the longest part.
     """
     inputs, settings = read_inputs(folder), read_object(folder, places.SETTINGS)
+    supplied = read_supplied(folder)
     return Evidence(
         inputs=inputs,
         verdict=read_object(folder, places.VERDICT),
@@ -128,6 +134,8 @@ def read_evidence(folder: Path, shown: Mapping[str, Rechecked | None] | None = N
         period=tuple(_records(folder, places.PERIOD)),
         earlier=tuple(_records(folder, places.EARLIER)),
         files=tuple(_files(folder)),
+        supplied=supplied,
+        owed=read_owed(folder, supplied, inputs.facts.assets),
     )
 
 

@@ -7,6 +7,8 @@ from monitor.model import rfc3339
 from monitor.publish.bundle import period, places
 from monitor.publish.bundle.cells import cut
 from monitor.publish.bundle.context import Context, Rows
+from monitor.publish.bundle.handed_in import customer_file_problems
+from monitor.publish.bundle.supplied import attachments
 
 UNNAMED = "porwatch"
 _RESPONSIBILITY = (
@@ -26,7 +28,7 @@ _TESTED = (
 _NOT_TESTED = (
     "the completeness of what is declared to be owed to customers, and of the exchange's other debts",
     "that the addresses belong to the entity, where no proof of control is shown beside them",
-    "delivery of alerts to persons, notices to authorities, customer money in trust, explanations by the entity",
+    "delivery of alerts to persons, notices to authorities, explanations by the entity",
 )
 #: by the first part of a path in the evidence, or by a book's name
 _KINDS = {
@@ -44,9 +46,10 @@ _READ = ("liabilities", "prices", "price_days", "statements", "funds", "declared
 
 def limitations(context: Context) -> Json:
     """Scope, what was not tested, parameters that nobody confirmed, and what could not be read."""
+    open_points = (*period.unfilled(context), *_here(context), *customer_file_problems(context))
     statements = [("basis", _CONSISTENCY), ("responsibility", _RESPONSIBILITY)]
     statements += [("tested", text) for text in _TESTED]
-    statements += [("not_tested", text) for text in (*_NOT_TESTED, *period.unfilled(context), *_here(context))]
+    statements += [("not_tested", text) for text in (*_NOT_TESTED, *open_points)]
     stated = sorted({line.asset for line in context.inputs.books.statements or ()})
     return {
         "facts": {},
@@ -151,13 +154,15 @@ def evidence(context: Context) -> Json:
                 for quote in context.inputs.books.prices
                 if prices is not None and quote.asset in context.inputs.facts.assets
             ],
-            "attachments": [],
+            "attachments": attachments(found.supplied),
             "retention": _retention(context),
         },
     }
 
 
 def _kind(path: str) -> str:
+    if path in {places.DOCUMENTS, places.CUSTOMERS}:
+        return "statement"
     if not path.startswith(f"{places.CLOSE}/"):
         return "journal_extract"
     first, _, rest = path.removeprefix(f"{places.CLOSE}/").partition("/")

@@ -20,6 +20,7 @@ from monitor.publish.bundle.build import build
 from monitor.publish.bundle.difference import first_difference
 from monitor.publish.bundle.evidence import Evidence, read_accounts, read_evidence, read_inputs
 from monitor.publish.bundle.files import BadEvidence, listed, read_bytes, read_object
+from monitor.publish.bundle.supplied import read_supplied, supplied_problems
 from monitor.publish.bundle.testimony import rechecked
 from monitor.signing.folder import Problem, walk
 from monitor.signing.manifest import Manifest, Signer, check_manifest, read_manifest, read_signer
@@ -103,6 +104,9 @@ def _content(folder: Path, signer: Signer | None) -> tuple[list[Problem], Eviden
         _gather(problems, places.CHAINS, lambda: checks.testimony_problems(inputs, accounts, shown))
         if captured is not None:
             _gather(problems, places.VERDICT, lambda: checks.verdict_problems(inputs, captured))
+    supplied = _take(problems, places.DOCUMENTS, lambda: read_supplied(folder))
+    if supplied is not None:
+        _gather(problems, places.DOCUMENTS, lambda: supplied_problems(folder, supplied))
     evidence = _take(problems, places.EVIDENCE, lambda: read_evidence(folder, None if problems else shown))
     if evidence is not None:
         public = None if signer is None else signer.public

@@ -12,20 +12,12 @@ from decimal import Context, Decimal, Inexact, localcontext
 from typing import Any
 
 from chains.core.amounts import format_coins
+from monitor.books.tables import Owed
 
 Json = dict[str, Any]
 _RATE_DIGITS = 12
 #: digits that hold 2^256 base units times any price exactly
 _PRECISION = 240
-
-
-@dataclass(frozen=True, slots=True)
-class Owed:
-    """What one customer is owed in one asset, in base units, ≥ 0."""
-
-    customer: str
-    asset: str
-    units: int
 
 
 @dataclass(frozen=True, slots=True)
