@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from chains.core.chain import Chain
+from chains.core.chain import Chain, HasContracts
 from chains.core.errors import BadAnswer, ChainError
 from chains.core.values import Account, BlockRef, Holdings
 from monitor.assess import Books, Owed
@@ -20,7 +20,7 @@ from monitor.health import Health
 from monitor.ledger import reader
 from monitor.ledger.store import Ledger
 from monitor.step import Outcome
-from monitor.step.observations import AsOf, Measured
+from monitor.step.observations import AsOf, ContractsSeen, Measured
 from monitor.step.writer import Writer, utc_now
 
 log = logging.getLogger(__name__)
@@ -90,6 +90,8 @@ class Cycles:
         proved = await chain.prove(accounts, anchor)
         await self.checks[chain.name].compare(anchor, proved, {}, "final")
         self._proofs[chain.name] = _Proof(utc_now(), frozenset(proved))
+        if isinstance(chain, HasContracts):
+            await self.writer.take(ContractsSeen(anchor, await chain.contract_states(anchor)))
 
     def _proved(self) -> dict[str, frozenset[Account]]:
         """The accounts with a proof that is not older than two turns: one may be late, not missing."""

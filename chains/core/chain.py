@@ -151,6 +151,14 @@ class ShowsControl(Protocol):
         """
 
 
+@runtime_checkable
+class HasContracts(Protocol):
+    """A chain on which an asset is a contract, which somebody may be able to exchange for another."""
+
+    async def contract_states(self, at: BlockRef) -> Mapping[str, Mapping[str, str]]:
+        """By asset and what is looked at (code, implementation, decimals …): a value after block ``at``, by quorum."""
+
+
 class ChainKind(Protocol):
     """What a chain package exports as module attributes; the registry loads it by name."""
 

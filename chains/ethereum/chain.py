@@ -30,6 +30,7 @@ from chains.core.values import (
 from chains.ethereum.accounts import Accounts
 from chains.ethereum.balances import BatchReader
 from chains.ethereum.body import RECOVERS_FAST
+from chains.ethereum.contracts import ContractReader
 from chains.ethereum.control import ControlReader
 from chains.ethereum.extract import Assets, Extractor
 from chains.ethereum.headers import Headers
@@ -93,6 +94,7 @@ class EvmChain:
         )
         self._hints = HeadHints(hints, poll_seconds=POLL_SECONDS)
         self._control = ControlReader(self._panel, settings.chain_id)
+        self._contract_reader = ContractReader(self._panel, contracts)
         self._right: set[str] = set()
         self._wrong: dict[str, str] = {}
         self._capabilities: Capabilities | None = None
@@ -223,6 +225,9 @@ class EvmChain:
 
     def _scaled(self, held: Mapping[Account, int]) -> dict[Account, int]:
         return {account: units * self._scale[account.asset] for account, units in held.items()}
+
+    async def contract_states(self, at: BlockRef) -> Mapping[str, Mapping[str, str]]:
+        return await self._contract_reader.states(at)
 
     async def show_control(self, kind: ProofKind, locator: str, message: bytes, proof: str, at: BlockRef) -> Shown:
         return await self._control.show(kind, locator, message, proof, at)

@@ -190,6 +190,30 @@ def range_nearly_used(chain: str, wallet: Wallet, name: str, now: datetime) -> C
     )
 
 
+def contract_changed(
+    at: BlockRef, asset: str, before: Mapping[str, str], after: Mapping[str, str], now: datetime
+) -> Case:
+    """The contract behind an asset is not what it was: an upgrade, or another hand on it. One case a change."""
+    parts = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+    subject = f"{at.chain}/{asset} {','.join(parts)} at block {at.hash}"
+    return replace(
+        _opened(
+            "control_drift",
+            case_id("control_drift", subject),
+            Severity.CRITICAL,
+            now,
+            f"the contract of {asset} changed: {', '.join(parts)}",
+        ),
+        chain=at.chain,
+        asset=asset,
+        subject=subject,
+        block=at,
+        evidence={
+            "contract": {name: {"before": before.get(name), "after": after.get(name)} for name in parts},
+        },
+    )
+
+
 def endpoint_lies(fault: Fault, file: str, *, quorum_holds: bool, now: datetime) -> Case:
     """An endpoint gave an answer that is provably false; a warning while enough others remain."""
     subject = f"{fault.chain}/{fault.endpoint}"

@@ -487,3 +487,11 @@ def next_messages(connection: Connection, receiver: str, limit: int, after: int 
         .limit(limit)
     )
     return [(r.id, r.case_id, r.payload) for r in rows]
+
+
+def contract_states(connection: Connection, chain: str) -> dict[str, dict[str, str]]:
+    """What stood behind the contract of each asset of a chain when it was last new, by asset."""
+    columns = schema.journal.c
+    bodies = connection.execute(select(columns.body).where(columns.kind == "contract").order_by(columns.seq)).scalars()
+    found = [parse(body) for body in bodies]
+    return {body["asset"]: body["state"] for body in found if body["chain"] == chain}

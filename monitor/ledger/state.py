@@ -412,6 +412,7 @@ _APPLY: dict[str, Callable[[Connection, Json, datetime], None]] = {
     "refused": _no_effect,
     "declared": _no_effect,
     "evidence": _no_effect,
+    "contract": _no_effect,
     "matched": _matched,
     "case": _case,
     "verdict": _verdict,

@@ -92,6 +92,12 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             severities=(Severity.WARNING,),
             tiers=_EVERY_TIER,
         ),
+        "control_drift": Rule(
+            Category.CONTROL,
+            Extent.CHAIN,
+            "What controls an asset or an address is not what it was.",
+            "The case names what changed: ask the issuer whether this upgrade is theirs, and what it does to balances.",
+        ),
         "altered_approval": Rule(
             Category.CONTROL,
             Extent.NOWHERE,

@@ -13,7 +13,7 @@ from monitor.assess import Inputs
 from monitor.ledger.journal import Record
 from monitor.ledger.store import Commit, commit
 from monitor.model import Attribution, Case
-from monitor.step import approvals, blocks, cases, checks, control, measure, tables
+from monitor.step import approvals, blocks, cases, checks, contracts, control, measure, tables
 from monitor.step.observations import (
     Acted,
     Added,
@@ -22,6 +22,7 @@ from monitor.step.observations import (
     BlockSeen,
     Checked,
     Configured,
+    ContractsSeen,
     ControlAsked,
     ControlShown,
     Due,
@@ -86,6 +87,9 @@ def _plan(  # noqa: C901, PLR0911, PLR0912  one line a kind of observation
             return change, Outcome(cases=found)
         case EndpointFault():
             change, found = cases.fault(connection, setup, observation, now)
+            return change, Outcome(cases=found)
+        case ContractsSeen():
+            change, found = contracts.seen(connection, setup, observation, now)
             return change, Outcome(cases=found)
         case FinalSeen():
             return Commit(final=(observation.chain, observation.height)), Outcome()

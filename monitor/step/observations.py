@@ -103,6 +103,14 @@ class EndpointFault:
 
 
 @dataclass(frozen=True, slots=True)
+class ContractsSeen:
+    """What stood behind the contracts of a chain's assets after a final block, by asset and by what is looked at."""
+
+    at: BlockRef
+    states: Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
 class FinalSeen:
     """The newest final block of a chain has moved up, without a new block to take."""
 
@@ -227,6 +235,7 @@ Observation = (
     | AssetsOpened
     | Added
     | RangeNearlyUsed
+    | ContractsSeen
     | Configured
     | BlockSeen
     | Checked

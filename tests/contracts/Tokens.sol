@@ -169,3 +169,29 @@ contract FakeToken {
         emit Transfer(from, to, value);
     }
 }
+
+/// Points to the code of another token (EIP-1967), which anyone here may exchange; the ledger of units stays.
+contract TokenProxy {
+    bytes32 private constant IMPLEMENTATION = 0x360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc;
+
+    constructor(address implementation) {
+        upgradeTo(implementation);
+    }
+
+    function upgradeTo(address implementation) public {
+        assembly {
+            sstore(IMPLEMENTATION, implementation)
+        }
+    }
+
+    fallback() external {
+        assembly {
+            calldatacopy(0, 0, calldatasize())
+            let done := delegatecall(gas(), sload(IMPLEMENTATION), 0, calldatasize(), 0, 0)
+            returndatacopy(0, 0, returndatasize())
+            switch done
+            case 0 { revert(0, returndatasize()) }
+            default { return(0, returndatasize()) }
+        }
+    }
+}

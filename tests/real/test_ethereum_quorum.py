@@ -17,6 +17,7 @@ from chains.core.rpc import Limits, Rpc
 from chains.core.values import Account, Block, BlockRef, Evidence
 from chains.ethereum import Settings, parse_address
 from chains.ethereum.chain import EvmChain
+from chains.ethereum.contracts import SLOTS
 from chains.ethereum.nodes import translate
 from chains.ethereum.verify.header import header_hash
 from chains.lab.anvil import WEI_PER_ETH, Anvil
@@ -476,3 +477,22 @@ async def test_a_storage_slot_that_shows_what_nobody_says_proves_nothing(ground:
     assert three.chain.faults() == ()
     # It is looked for anew.
     assert await three.chain.prove(ground.accounts, ground.full) == ground.units()
+
+
+@pytest.mark.parametrize("position", range(3))
+@pytest.mark.parametrize("method", ["eth_getCode", "eth_getStorageAt"])
+async def test_one_endpoint_cannot_make_up_an_upgrade_of_a_token(
+    three: Three, ground: Ground, position: int, method: str
+) -> None:
+    (truth,) = (await three.chain.contract_states(ground.full)).values()
+    assert truth["decimals"] == "6"
+    assert set(truth) == {"code", *SLOTS, "decimals"}
+    three.proxies[position].twist = on(method, lambda _: "0x" + "66" * 32)
+    assert await three.chain.contract_states(ground.full) == {"USDT": truth}
+
+
+async def test_two_that_differ_about_a_token_are_no_answer(three: Three, ground: Ground) -> None:
+    for number, proxy in enumerate(three.proxies):
+        proxy.twist = on("eth_getCode", lambda _, number=number: "0x" + f"{number:02x}" * 32)  # type: ignore[misc]
+    with pytest.raises(Disagreement):
+        await three.chain.contract_states(ground.full)
