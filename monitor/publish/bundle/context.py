@@ -23,6 +23,8 @@ from monitor.rules.codec import from_json
 from monitor.rules.profile import Profile, in_force
 
 Rows = list[dict[str, Any]]
+#: a limitation: a word of codes.LIMITATIONS, and whom or what it is about ("": the whole report)
+Point = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from monitor.canonical import Json
 from monitor.model import rfc3339
 from monitor.publish.bundle import places
 from monitor.publish.bundle.cells import money
-from monitor.publish.bundle.context import Context
+from monitor.publish.bundle.context import Context, Point
 from monitor.publish.bundle.files import BadEvidence
 from monitor.publish.bundle.supplied import key_custody
 from monitor.publish.report.claims import Source, claims_block
@@ -79,8 +79,8 @@ def _claims(context: Context) -> Json:
     return claims_block(source, evidence.owed, available, prices, decimals)
 
 
-def customer_file_problems(context: Context) -> list[str]:
-    """Where the customer file and the declared liabilities differ, a sentence an asset."""
+def customer_file_problems(context: Context) -> list[Point]:
+    """Where the customer file and the declared liabilities differ: both sums in base units, for each asset."""
     if context.evidence.owed is None:
         return []
     totals: dict[str, int] = {}
@@ -88,8 +88,7 @@ def customer_file_problems(context: Context) -> list[str]:
         totals[each.asset] = totals.get(each.asset, 0) + each.units
     declared = {line.asset: line.units for line in context.inputs.books.liabilities or ()}
     return [
-        f"{asset}: the customer file adds up to {totals.get(asset, 0)} base units, declared are"
-        f" {declared.get(asset, 'none')}"
+        ("customer_file_differs", f"{asset}: {totals.get(asset, 0)} / {declared.get(asset, '–')}")
         for asset in sorted({*totals, *declared})
         if totals.get(asset, 0) != declared.get(asset)
     ]

@@ -6,29 +6,21 @@ from monitor.canonical import Json
 from monitor.model import rfc3339
 from monitor.publish.bundle import period, places
 from monitor.publish.bundle.cells import cut
-from monitor.publish.bundle.context import Context, Rows
+from monitor.publish.bundle.context import Context, Point, Rows
 from monitor.publish.bundle.handed_in import customer_file_problems
 from monitor.publish.bundle.supplied import attachments
 
 UNNAMED = "porwatch"
-_RESPONSIBILITY = (
-    "the entity's management is responsible for the records, for what it owes, and for the configuration that says"
-    " which addresses are whose"
-)
-_CONSISTENCY = (
-    "offline verification shows that every figure follows from the evidence in the bundle, and that nothing was changed"
-    " since it was signed; that the evidence is of the real chain shows only a comparison of the anchors with a node of"
-    " one's own: porwatch verify --endpoint"
-)
-_TESTED = (
-    "every holding at the stated blocks, what the nodes showed for it, and that holdings add up by wallet",
-    "that the verdict follows from these holdings and from the declared books, and that the books are the files kept",
-    "that the verdict and the hashes of its evidence are in the entity's journal, under a signed tree head",
-)
-_NOT_TESTED = (
-    "the completeness of what is declared to be owed to customers, and of the exchange's other debts",
-    "that the addresses belong to the entity, where no proof of control is shown beside them",
-    "delivery of alerts to persons, notices to authorities, explanations by the entity",
+#: what is said in every report: how a statement is meant, and which
+_ALWAYS = (
+    ("basis", "consistency"),
+    ("responsibility", "management"),
+    ("tested", "holdings_and_testimony"),
+    ("tested", "verdict_and_books"),
+    ("tested", "journal_and_head"),
+    ("not_tested", "liabilities_complete"),
+    ("not_tested", "addresses_of_the_entity"),
+    ("not_tested", "alerts_and_notices"),
 )
 #: by the first part of a path in the evidence, or by a book's name
 _KINDS = {
@@ -47,18 +39,18 @@ _READ = ("liabilities", "prices", "price_days", "statements", "funds", "declared
 def limitations(context: Context) -> Json:
     """Scope, what was not tested, parameters that nobody confirmed, and what could not be read."""
     open_points = (*period.unfilled(context), *_here(context), *customer_file_problems(context))
-    statements = [("basis", _CONSISTENCY), ("responsibility", _RESPONSIBILITY)]
-    statements += [("tested", text) for text in _TESTED]
-    statements += [("not_tested", text) for text in (*_NOT_TESTED, *open_points)]
+    statements = [{"type": kind, "statement": which, "detail": None} for kind, which in _ALWAYS]
+    statements += [
+        {"type": "not_tested", "statement": which, "detail": cut(detail) if detail else None}
+        for which, detail in open_points
+    ]
     stated = sorted({line.asset for line in context.inputs.books.statements or ()})
     return {
         "facts": {},
         "tables": {
-            "statements": [{"type": kind, "statement": cut(text)} for kind, text in statements],
+            "statements": statements,
             "unverified_parameters": _parameters(context),
-            "off_chain_assets": [
-                {"asset": asset, "reason": "held by custodians: it stands in their statements only"} for asset in stated
-            ],
+            "off_chain_assets": [{"asset": asset, "reason": "in_statements_only"} for asset in stated],
             "off_chain_liabilities": [],
             "gaps": [
                 {"source": item.chain, "from": rfc3339(context.inputs.at), "to": None, "reason": cut(item.reason)}
@@ -69,37 +61,32 @@ def limitations(context: Context) -> Json:
     }
 
 
-def _here(context: Context) -> list[str]:
+def _here(context: Context) -> list[Point]:
     """What this very bundle does not show."""
-    found = []
+    found: list[Point] = []
     inputs, evidence = context.inputs, context.evidence
     if evidence.answers.prepared_by == UNNAMED:
-        found.append("no person is named who prepared the report: it was made by the program alone")
+        found.append(("nobody_prepared", ""))
     for reading in inputs.readings:
         if reading.lines is None:
             continue
         if reading.as_of is not None:
-            found.append(
-                f"{reading.chain}: holdings at {rfc3339(reading.as_of)}, the time of the liabilities, are as the ledger"
-                " had them; accounts and testimony are of the anchor"
-            )
+            found.append(("holdings_as_of", f"{reading.chain}, {rfc3339(reading.as_of)}"))
         elif evidence.shown.get(reading.chain) is None:
-            found.append(
-                f"{reading.chain}: no testimony of the nodes was kept: holdings stand as the monitor read them"
-            )
+            found.append(("no_testimony", reading.chain))
         else:
             found += _unshown(context, reading.chain)
     kept = {file.path.removeprefix(f"{places.BOOKS}/").partition(".")[0] for file in evidence.under(places.BOOKS)}
-    found += [f"the file of the book {name} was not kept" for name in _READ if name not in kept and _has(context, name)]
+    found += [("book_not_kept", name) for name in _READ if name not in kept and _has(context, name)]
     judged = {check["asset"] for check in context.verdict["checks"] if check["id"] == "coverage"}
-    found += [f"{asset}: neither held nor owed" for asset in inputs.facts.assets if asset not in judged]
+    found += [("neither_held_nor_owed", asset) for asset in inputs.facts.assets if asset not in judged]
     return found
 
 
-def _unshown(context: Context, chain: str) -> list[str]:
+def _unshown(context: Context, chain: str) -> list[Point]:
     known = [context.known(chain, each.locator, each.asset) for each in context.evidence.accounts.get(chain, ())]
     missing = known.count(None)
-    return [f"{chain}: {missing} accounts are not in the testimony of the nodes"] if missing else []
+    return [("accounts_without_testimony", f"{chain}: {missing}")] if missing else []
 
 
 def _has(context: Context, book: str) -> bool:

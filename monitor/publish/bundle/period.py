@@ -13,7 +13,7 @@ from monitor.assess.inputs import CUSTOMER
 from monitor.canonical import Json
 from monitor.model import rfc3339
 from monitor.publish.bundle.cells import money
-from monitor.publish.bundle.context import Context, Rows
+from monitor.publish.bundle.context import Context, Point, Rows
 from monitor.publish.bundle.past import liabilities, pasts
 from monitor.series import Coverage, Past, Payment, Span, Step
 
@@ -178,15 +178,15 @@ def _round_trips(context: Context, known: tuple[Past, ...], mine: frozenset[str]
     return rows
 
 
-def unfilled(context: Context) -> list[str]:
+def unfilled(context: Context) -> list[Point]:
     """What these tables do not show, as the report's limitations say it."""
     owed, known = liabilities(context), pasts(context)
     return [
         *(
-            f"{asset}: coverage over the period is not worked out: no liabilities were journalled, or it has no anchor"
+            ("no_coverage_series", asset)
             for asset in context.inputs.facts.assets
             if asset not in owed or _end(context, known, asset) <= context.begin
         ),
-        "round trips that end after the close: the next report shows them",
-        "opening holdings follow from the closing ones and the journal's movements; they are not read from nodes again",
+        ("round_trips_after_close", ""),
+        ("opening_derived", ""),
     ]

@@ -145,7 +145,10 @@ LIMITATIONS = Block(
     "limitations",
     (),
     (
-        Table("statements", (code("type", codes.STATEMENTS), text("statement"))),
+        Table(
+            "statements",
+            (code("type", codes.STATEMENTS), code("statement", codes.LIMITATIONS), text("detail", null=True)),
+        ),
         Table(
             "unverified_parameters",
             (
@@ -157,7 +160,7 @@ LIMITATIONS = Block(
                 text("source", null=True),
             ),
         ),
-        Table("off_chain_assets", (asset(), text("reason"))),
+        Table("off_chain_assets", (asset(), code("reason", codes.OFF_CHAIN))),
         Table("off_chain_liabilities", (text("description"), money("value", null=True), text("reason"))),
         Table("gaps", (text("source"), time("from"), time("to", null=True), text("reason"))),
     ),

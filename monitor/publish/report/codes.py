@@ -88,6 +88,28 @@ NOTICE_FROM = ("detected", "classified")
 DELIVERY_STATUSES = ("sent", "failed", "viewed")
 DECISIONS = ("approved_later", "confirmed_theft", "own_movement", "error_in_books", "undecided")
 STATEMENTS = ("tested", "not_tested", "responsibility", "basis")
+#: what a report rests on and does not show; each is a whole sentence when it is printed
+LIMITATIONS = (
+    "consistency",
+    "management",
+    "holdings_and_testimony",
+    "verdict_and_books",
+    "journal_and_head",
+    "liabilities_complete",
+    "addresses_of_the_entity",
+    "alerts_and_notices",
+    "nobody_prepared",
+    "holdings_as_of",
+    "no_testimony",
+    "accounts_without_testimony",
+    "book_not_kept",
+    "neither_held_nor_owed",
+    "no_coverage_series",
+    "round_trips_after_close",
+    "opening_derived",
+    "customer_file_differs",
+)
+OFF_CHAIN = ("in_statements_only",)
 RECORD_CLASSES = ("customer_ledger", "books_item_4", "daily_record", "yearly_report", "incident_report", "evidence")
 FILE_KINDS = (
     "node_answer",

@@ -88,8 +88,8 @@ def test_claims_are_worked_out_pro_rata_for_whoever_takes_over(kept: Exchange, d
     assert paid["c-000002", "BTC"] == str(held * 600_000_000_001 // 1_200_000_000_001)
     (keys,) = blocks(desk)["key_custody"]["tables"]["wallets"]
     assert (keys["wallet"], keys["threshold"], keys["keys"], keys["place"]) == ("cold", 3, 5, "vault A")
-    said = [row["statement"] for row in blocks(desk)["limitations"]["tables"]["statements"]]
-    assert "BTC: the customer file adds up to 1200000000001 base units, declared are 1000000000000" in said
+    said = [(row["statement"], row["detail"]) for row in blocks(desk)["limitations"]["tables"]["statements"]]
+    assert ("customer_file_differs", "BTC: 1200000000001 / 1000000000000") in said
     assert verify(desk / "report", None).problems == ()
 
 

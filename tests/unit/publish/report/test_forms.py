@@ -101,8 +101,8 @@ def test_csv_is_what_japanese_excel_opens(printed: Path) -> None:
 def hostile_report() -> dict[str, Any]:
     report = full_report(addresses=1)
     report["header"]["entity"]["name"] = "".join(HOSTILE)
-    (row,) = report["blocks"]["limitations"]["tables"]["off_chain_assets"][:1]
-    report["blocks"]["limitations"]["tables"]["off_chain_assets"] = [{**row, "reason": text} for text in HOSTILE]
+    (row,) = report["blocks"]["limitations"]["tables"]["statements"][:1]
+    report["blocks"]["limitations"]["tables"]["statements"] = [{**row, "detail": text} for text in HOSTILE]
     return report
 
 
@@ -114,8 +114,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_no_text_is_a_formula_in_csv_and_figures_stay_as_they_are(hostile: Path) -> None:
-    lines = csv_lines(hostile / "en/csv/limitations.off_chain_assets.csv")[1:]
-    for (_, cell), text in zip(lines, HOSTILE, strict=True):
+    lines = csv_lines(hostile / "en/csv/limitations.statements.csv")[1:]
+    for (_, _, cell), text in zip(lines, HOSTILE, strict=True):
         assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "＝"))
         assert cell.removeprefix("'") == visible(text).removeprefix("'")
     negative = csv_lines(hostile / "en/csv/liabilities.negative.csv")
@@ -123,8 +123,8 @@ def test_no_text_is_a_formula_in_csv_and_figures_stay_as_they_are(hostile: Path)
 
 
 def test_no_cell_of_the_workbook_is_a_formula_or_a_link_and_text_is_kept(hostile: Path) -> None:
-    (rows,) = (rows for name, rows in workbook(hostile / "en/report.xlsx").items() if "no watched chain" in name)
-    assert [row[1] for row in rows[2:]] == [visible(text) for text in HOSTILE]
+    (rows,) = (rows for name, rows in workbook(hostile / "en/report.xlsx").items() if "Basis of this" in name)
+    assert [row[2] for row in rows[2:]] == [visible(text) for text in HOSTILE]
     with zipfile.ZipFile(hostile / "en/report.xlsx") as archive:
         for name in archive.namelist():
             content = archive.read(name)
