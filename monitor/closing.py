@@ -16,7 +16,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from chains.core.chain import Chain
-from chains.core.errors import ChainError
+from chains.core.errors import ChainError, reason_of
 from chains.core.rpc import endpoint_names
 from chains.core.values import BlockRef, Holdings
 from monitor.assess import Inputs, canonical_bytes
@@ -72,7 +72,7 @@ class Closing:
             return tuple(dict(line) for line in (await chain.testify(accounts, at)).lines)
         except ChainError as error:
             # The verdict stands; its report says that this chain's holdings cannot be re-checked offline.
-            log.warning("a chain gave no testimony for the close", extra={"chain": name, "error": str(error)})
+            log.warning("a chain gave no testimony for the close", extra={"chain": name, "error": reason_of(error)})
             return ()
 
     def _write(

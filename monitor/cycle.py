@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from chains.core.chain import Chain, HasContracts
-from chains.core.errors import BadAnswer, ChainError
+from chains.core.errors import BadAnswer, ChainError, reason_of
 from chains.core.values import Account, BlockRef, Holdings
 from monitor.assess import Books, Owed
 from monitor.completeness import Completeness
@@ -81,7 +81,7 @@ class Cycles:
                     await self._prove(chain)
                 except ChainError as error:
                     log.warning("cannot prove holdings", extra={"chain": chain.name, "error": str(error)})
-                    failures[chain.name] = _reason(error)
+                    failures[chain.name] = reason_of(error)
         self._report("prove", failures)
 
     async def _prove(self, chain: Chain) -> None:
@@ -119,7 +119,7 @@ class Cycles:
                 await self.checks[chain.name].compare(anchor, {}, sequences, "final")
         except ChainError as error:
             log.warning("cannot read holdings", extra={"chain": chain.name, "error": str(error)})
-            return _Reading(chain.name, anchor, None, _reason(error))
+            return _Reading(chain.name, anchor, None, reason_of(error))
         return _Reading(chain.name, anchor, holdings, "")
 
     def _accounts(self, chain: Chain) -> tuple[list[Account], int]:
@@ -150,7 +150,7 @@ class Cycles:
                 try:
                     item = await self._as_of(self.chains[name], anchor, as_of)
                 except ChainError as error:
-                    item = AsOf(name, as_of, None, None, _reason(error))
+                    item = AsOf(name, as_of, None, None, reason_of(error))
                 if item.at != anchor:
                     found.append(item)
         return tuple(found)
@@ -202,9 +202,3 @@ class _Reading:
     anchor: BlockRef | None
     holdings: Holdings | None
     failure: str
-
-
-def _reason(error: ChainError) -> str:
-    if isinstance(error, BaseExceptionGroup):
-        return "; ".join(dict.fromkeys(str(inner) for inner in error.exceptions))
-    return str(error)

@@ -84,3 +84,10 @@ class AllEndpointsFailed(ExceptionGroup[ChainError], ChainError):
 
 class AddressError(ValueError):
     """Text that is no address of this network; the message says what is wrong and what to write instead."""
+
+
+def reason_of(error: ChainError) -> str:
+    """What went wrong in one sentence: of a group, every different cause."""
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(dict.fromkeys(str(inner) for inner in error.exceptions))
+    return str(error)

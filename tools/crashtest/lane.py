@@ -13,6 +13,7 @@ from pathlib import Path
 
 from chains.lab.anvil import Anvil
 from chains.lab.bitcoind import Bitcoind
+from chains.lab.errors import LabError
 from tools.crashtest.lives import EndedEarly, Kind, Life, Lives, Plan, plan
 from tools.crashtest.person import Person
 from tools.crashtest.receiver import Pager, Receiver
@@ -39,6 +40,7 @@ class Result:
     spans: list[tuple[Kind, float]] = field(default_factory=list)
     planted: Counter[str] = field(default_factory=Counter)
     reorganised: int = 0
+    stalled: int = 0
     acted: int = 0
     alerts: int = 0
     pages: int = 0
@@ -101,6 +103,7 @@ class _Lane:
                 self._live(item)
                 self._traffic.check()
         except (EndedEarly, TrafficEnded, TimeoutError) as error:
+            self._say(f"ends early: {error}")
             self._result.verdict.problems.append(f"after {self._result.lives.total()} kills: {error}")
         finally:
             self._traffic.stop()
@@ -162,6 +165,7 @@ class _Lane:
         result = self._result
         result.planted = Counter(item.kind for item in self._traffic.planted)
         result.reorganised = self._traffic.reorganised
+        result.stalled = self._traffic.stalled
         result.acted = len(self._person.actions)
         result.alerts, result.pages = self._pager.alerts.total(), self._pager.pages.total()
         result.blocks = sum(self._exchange.heads().values())
@@ -169,12 +173,21 @@ class _Lane:
 
     def _caught_up(self) -> bool:
         heads = dict(self._rows("SELECT chain, height FROM cursor"))
-        return all(heads.get(chain, -1) >= height for chain, height in self._exchange.heads().items())
+        there = self._heads()
+        return there is not None and all(heads.get(chain, -1) >= height for chain, height in there.items())
+
+    def _heads(self) -> dict[str, int] | None:
+        """The heads of both chains; None while a node is stalled."""
+        try:
+            return self._exchange.heads()
+        except LabError:
+            return None
 
     def _idle(self, cycle: int) -> bool:
         """At the head of every chain or a block below, nothing to deliver, and a cycle after ``cycle`` has ended."""
         heads = dict(self._rows("SELECT chain, height FROM cursor"))
-        near = all(heads.get(chain, -1) >= height - 1 for chain, height in self._exchange.heads().items())
+        there = self._heads()
+        near = there is not None and all(heads.get(chain, -1) >= height - 1 for chain, height in there.items())
         waiting = self._one("SELECT count(*) FROM outbox WHERE sent_at IS NULL")
         return near and not waiting and self._one("SELECT coalesce(max(cycle), 0) FROM verdict") > cycle
 

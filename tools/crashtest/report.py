@@ -84,7 +84,7 @@ def _sum(lanes: Sequence[Result]) -> Result:
         total.stages += lane.stages
         total.planted += lane.planted
         total.spans += lane.spans
-        for name in ("reorganised", "acted", "alerts", "pages", "blocks", "journal"):
+        for name in ("reorganised", "stalled", "acted", "alerts", "pages", "blocks", "journal"):
             setattr(total, name, getattr(total, name) + getattr(lane, name))
         for name in ("lost", "duplicate_cases", "duplicate_pages", "missing_pages", "unplanted_cases"):
             setattr(total.verdict, name, getattr(total.verdict, name) + getattr(lane.verdict, name))
@@ -104,6 +104,7 @@ def _figures(run: Run, total: Result) -> list[tuple[str, str]]:
         ("outflows planted with approval", f"{total.planted['approved']:,}"),
         ("deposits planted", f"{total.planted['deposit']:,}"),
         ("reorganisations (2 empty blocks)", f"{total.reorganised:,}"),
+        ("times the EVM node answered nobody for 30 s", f"{total.stalled:,}"),
         ("cases acknowledged or closed by a person", f"{total.acted:,}"),
         ("alerts received", f"{total.alerts:,}"),
         ("pages", f"{total.pages:,}"),

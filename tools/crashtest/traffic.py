@@ -16,13 +16,16 @@ import yaml
 
 from chains.lab.anvil import WEI_PER_ETH, Anvil
 from chains.lab.bitcoind import SATS_PER_BTC, Bitcoind
-from chains.lab.process import free_port
+from chains.lab.errors import LabError, RpcError
+from chains.lab.process import free_port, wait_until
 
 #: seconds between two planted transactions
 _PACE = (0.1, 0.3)
 _BITCOIN_FEE = 1_000
 _DECIMALS = {"BTC": 8, "ETH": 18}
 _MINUTE = 60
+#: how far below the head a transaction may stand that was sent while the node stalled
+_STALL_BLOCKS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,7 @@ class Traffic:
         self._payer = exchange.anvil.accounts[0]
         self.planted: list[Planted] = []
         self.reorganised = 0
+        self.stalled = 0
 
     def start(self) -> None:
         self._thread.start()
@@ -163,13 +167,20 @@ class Traffic:
         units = self._random.randint(1, 10**6)
         to = _address()
         approval = self._approve(kind, "ethereum", "ETH", units, to, wallet)
-        txid = exchange.anvil.send(exchange.addresses[wallet], to, units)
-        self.planted.append(Planted(kind, "ethereum", txid, wallet, "ETH", units, approval))
+        txid = self._send(exchange.addresses[wallet], to, units)
+        if txid:
+            self.planted.append(Planted(kind, "ethereum", txid, wallet, "ETH", units, approval))
 
     def _deposit(self) -> None:
         exchange = self._exchange
         wallet, units = self._random.choice(("eth-cold", "eth-hot")), self._random.randint(1, 10**6)
-        txid = exchange.anvil.send(self._payer, exchange.addresses[wallet], units)
+        try:
+            txid = exchange.anvil.send(self._payer, exchange.addresses[wallet], units)
+        except RpcError:
+            raise
+        except LabError:
+            self._recovered()
+            return
         self.planted.append(Planted("deposit", "ethereum", txid, wallet, "ETH", units, ""))
 
     def _bitcoin(self, kind: str) -> None:
@@ -191,10 +202,44 @@ class Traffic:
 
     def _reorganise(self) -> None:
         """Two empty blocks give way to two others: followers must rewind, and no planted transaction moves."""
-        self._exchange.anvil.mine(2)
-        time.sleep(self._random.uniform(*_PACE))
-        self._exchange.anvil.reorg(2)
-        self.reorganised += 1
+        try:
+            self._exchange.anvil.mine(2)
+            time.sleep(self._random.uniform(*_PACE))
+            self._exchange.anvil.reorg(2)
+        except RpcError:
+            raise
+        except LabError:
+            self._recovered()
+        else:
+            self.reorganised += 1
+
+    def _send(self, sender: str, to: str, units: int) -> str:
+        """Pay an address that was never paid before. Returns the transaction's hash, "" where none was made."""
+        anvil = self._exchange.anvil
+        try:
+            return anvil.send(sender, to, units)
+        except RpcError:
+            raise
+        except LabError:
+            self._recovered()
+        head = anvil.head()
+        for height in range(head, max(head - _STALL_BLOCKS, 0), -1):
+            for each in anvil.rpc("eth_getBlockByNumber", hex(height), True)["transactions"]:
+                if each["to"] == to:
+                    return str(each["hash"])
+        return ""
+
+    def _recovered(self) -> None:
+        """Once in thousands of calls the node answers nobody until the call that it works on is given up."""
+        self.stalled += 1
+        wait_until(self._answers, "the EVM node again", _MINUTE)
+        time.sleep(1)
+
+    def _answers(self) -> bool:
+        try:
+            return self._exchange.anvil.head() >= 0
+        except LabError:
+            return False
 
     def _approve(self, kind: str, chain: str, asset: str, units: int, to: str, wallet: str) -> str:
         """The books know an approved outflow before the chain does, as at an exchange."""
