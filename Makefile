@@ -18,7 +18,7 @@ help:
 	@echo "make crashtest        kills a running monitor N times (N=200 SEED=1 LANES=1; WRITE=PAGE records the figures)"
 	@echo "make evidence         what porwatch did in each attack and under each fault, written from a test run"
 	@echo "make mutation         which changes of the judging code the tests would not notice (LANES=2); takes an hour"
-	@echo "make docs             the generated reference pages"
+	@echo "make docs             the generated reference pages, and the site in build/docs"
 	@echo "make lock             requirements/*.txt and package-lock.json anew"
 	@echo "make clean            removes everything that was made here, .venv and .components too"
 
@@ -69,6 +69,7 @@ mutation: .venv/dev.stamp
 
 docs: .venv/dev.stamp
 	.venv/bin/python -m tools.reference
+	.venv/bin/python -m sphinx -W --keep-going -q -b html docs build/docs
 
 lock: .venv/dev.stamp
 	$(LOCK) --upgrade --extra zmq --extra postgres --extra report --extra build pyproject.toml -o requirements/run.txt

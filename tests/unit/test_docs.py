@@ -111,6 +111,14 @@ def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
             )
 
 
+def test_the_pages_make_a_site_without_a_warning(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "dummy", "-d", str(tmp_path / "trees")]
+    done = subprocess.run(
+        [*command, str(DOCS), str(tmp_path / "site")], capture_output=True, text=True, timeout=110, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_every_page_can_be_reached_from_the_index() -> None:
     reached, waiting = set[Path](), [DOCS / "index.md"]
     while waiting:
