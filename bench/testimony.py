@@ -52,12 +52,12 @@ def run() -> list[str]:
     """Lines of the result. Raises AssertionError where the two ways differ."""
     chance = random.Random(11)
     held = {chance.randbytes(20): chance.randrange(2**70) for _ in range(ACCOUNTS)}
-    trie = Trie({keccak(address): _account(units) for address, units in held.items()})
+    trie = Trie({keccak(address): account(units) for address, units in held.items()})
     ours = chance.sample(sorted(held), OURS)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "testimony.jsonl"
         with path.open("w", encoding="utf-8") as file:
-            file.writelines(to_text(line) + "\n" for line in seal(_lines(trie, ours, held)))
+            file.writelines(to_text(line) + "\n" for line in seal(lines(trie, ours, held)))
         size = path.stat().st_size / 1e6
         command = [sys.executable, "-m", "bench.testimony", str(path)]
         said = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parent.parent)
@@ -125,17 +125,19 @@ class Trie:
         return found
 
 
-def _account(units: int) -> bytes:
+def account(units: int) -> bytes:
+    """An account without code, of one transaction (RLP)."""
     code = bytes.fromhex(EMPTY_CODE[2:])
     return rlp.encode_list((rlp.encode_int(1), rlp.encode_int(units), b"\xa0" + EMPTY_ROOT, b"\xa0" + code))
 
 
-def _lines(trie: Trie, ours: Sequence[bytes], held: dict[bytes, int]) -> Iterator[dict[str, Any]]:
+def lines(trie: Trie, ours: Sequence[bytes], held: dict[bytes, int], chain: str = "bench") -> Iterator[dict[str, Any]]:
+    """The testimony of these accounts, line by line, not sealed yet."""
     zeros, numbers = "0x" + "00" * 32, ("difficulty", "number", "gasLimit", "gasUsed", "timestamp")
     hashes = ("parentHash", "sha3Uncles", "transactionsRoot", "receiptsRoot", "mixHash")
     fields = dict.fromkeys(hashes, zeros) | dict.fromkeys(numbers, "0x1") | {"stateRoot": "0x" + trie.root.hex()}
     fields |= {"miner": "0x" + "00" * 20, "logsBloom": "0x" + "00" * 256, "extraData": "0x", "nonce": "0x" + "00" * 8}
-    yield opening("bench", "evm", ["ETH"], len(ours)) | {"chain_id": "1", "zeros": [0]}
+    yield opening(chain, "evm", ["ETH"], len(ours)) | {"chain_id": "1", "zeros": [0]}
     head = {"kind": "header", "hash": header_hash(fields), "recomputed": True, "fields": fields, "endpoints": NAMES}
     yield head
     trail = Trail()

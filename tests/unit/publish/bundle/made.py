@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing as closed
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -126,14 +126,15 @@ def keep(
     settings: Mapping[str, Any] | None = None,
     testimony: bytes = b"",
     files: Mapping[str, str] | None = None,
+    rows: Sequence[Mapping[str, str]] | None = None,
 ) -> dict[str, str]:
-    """Write the folder of a close; returns the hashes of its files."""
+    """Write the folder of a close; returns the hashes of its files. ``rows``: its accounts, by default ``accounts``."""
     for part in ("accounts", "books", "chains"):
         (folder / part).mkdir(parents=True)
     (folder / "inputs.json").write_bytes(canonical_bytes(found))
     (folder / "verdict.json").write_text(canonical(verdict(found)), encoding="utf-8")
     (folder / "settings.json").write_text(canonical(settings or {"c": {"kind": "bitcoin", "network": "regtest"}}))
-    lines = "".join(canonical(line) + "\n" for line in accounts(found))
+    lines = "".join(canonical(line) + "\n" for line in (accounts(found) if rows is None else rows))
     (folder / "accounts" / "c.jsonl").write_text(lines)
     (folder / "chains" / "c.jsonl").write_bytes(testimony)
     for name, text in (books(found) if files is None else files).items():
