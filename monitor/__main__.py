@@ -319,6 +319,19 @@ def cases_close(
     raise typer.Exit(commands.cases_act(context.obj, case_id, "close", name, reason))
 
 
+@cases_app.command("export")
+def cases_export(
+    context: typer.Context,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder to make.")],
+    case_id: Annotated[str | None, typer.Argument(metavar="[ID]")] = None,
+    incident: Annotated[str | None, typer.Option("--incident", metavar="ID", help="All cases of an incident.")] = None,
+) -> None:
+    """Addresses, transactions and amounts, letters in Japanese and English, notifications with their clocks."""
+    from monitor.publish.pack import command
+
+    raise typer.Exit(command.export(context.obj, case_id, incident, out))
+
+
 @alerts_app.command("test")
 def alerts_test(config: ConfigFile) -> None:
     """A drill through every configured receiver."""

@@ -26,8 +26,9 @@ from monitor.ledger import reader
 from monitor.ledger.store import LedgerError
 from monitor.publish.deadman import Deadman
 from monitor.publish.deliver import Delivery, receivers
+from monitor.publish.first_line import Form
 from monitor.publish.guard import Access
-from monitor.publish.scope import Scope
+from monitor.publish.scope import Channel, Scope
 from monitor.publish.snapshot import Snapshots
 from monitor.shipped import shipped
 from monitor.step.writer import utc_now
@@ -82,10 +83,10 @@ async def serve(monitor: Monitor, stop: asyncio.Event, ready: Callable[[str], No
         delivery = Delivery(
             monitor.receivers,
             monitor.ledger,
-            decimals=config.decimals,
-            external_url=config.web.external_url or address,
+            form=Form(config.decimals, config.web.external_url or address),
             mark_sent=monitor.writer.mark_sent,
             health=monitor.health,
+            source=config.books.approvals is not None,
         )
         monitor.writer.on_commit.append(delivery.wake)
         scheduler = _scheduler(monitor)
@@ -141,13 +142,14 @@ async def _identify(monitor: Monitor) -> None:
 
 def scope_of(config: Config) -> Scope:
     """What is configured, as names."""
-    books = config.books
+    books, told = config.books, receivers(config.alertmanagers)
     return Scope(
         version=version("porwatch"),
         wallets=config.wallets,
         assets={name: (chain.native, *chain.tokens_by_asset()) for name, chain in config.chains.items()},
         decimals=config.decimals,
-        receivers=tuple(receiver.name for receiver in receivers(config.alertmanagers)),
+        receivers=tuple(receiver.name for receiver in told),
+        channels=tuple(Channel(receiver.name, receiver.redact, receiver.recipients) for receiver in told),
         endpoints={name: _endpoint_names(chain) for name, chain in config.chains.items()},
         sources=tuple(name for name in ("liabilities", "approvals", "prices") if getattr(books, name) is not None),
     )

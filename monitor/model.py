@@ -252,7 +252,9 @@ class Case:
     """One thing that happened and that a person must resolve (事案). Never deleted.
 
     ``units`` is positive for what left, the fee excluded; None where the case is not about an
-    amount. ``fee_units`` are base units of the chain's native asset.
+    amount. ``fee_units`` are base units of the chain's native asset. ``incident``: the id of the first case
+    of those that belong together, given at opening and for good; None for a case that stands alone.
+    ``growth``: why its opening pages again for an incident that has paged (monitor.detect.incidents.Growth).
     """
 
     id: str
@@ -279,6 +281,13 @@ class Case:
     value: Mapping[str, str] | None = None
     evidence: Mapping[str, object] = field(default_factory=dict)
     history: tuple[Event, ...] = ()
+    incident: str | None = None
+    growth: tuple[str, ...] = ()
+
+    @property
+    def pages(self) -> bool:
+        """Whether it is the one of its incident that people are woken for: the first, or one that made it grow."""
+        return self.incident is not None and (self.incident == self.id or bool(self.growth))
 
 
 def case_id(*parts: str) -> str:

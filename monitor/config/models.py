@@ -44,7 +44,10 @@ SHIPPED_PROFILES = (
     "us-genius",
 )
 #: labels that porwatch sets itself on every alert
-OWN_LABELS = ("alertname", "severity", "category", "rule", "chain", "wallet", "tier", "asset", "case_id")
+OWN_LABELS = (
+    *("alertname", "severity", "category", "rule", "chain", "wallet", "tier", "asset"),
+    *("case_id", "incident", "incident_part"),
+)
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,127}")
 
 
@@ -113,12 +116,27 @@ def _labels(value: dict[str, str]) -> dict[str, str]:
     return value
 
 
+def _people(value: tuple[str, ...]) -> tuple[str, ...]:
+    twice = sorted({name for name in value if value.count(name) > 1})
+    if twice:
+        raise ValueError(f"{twice[0]} is listed twice: remove one")
+    return value
+
+
 class Alertmanager(Strict):
     """One Alertmanager."""
 
     url: WebUrl = Field(description="Its own address (every replica separately), without credentials.")
     labels: Annotated[dict[str, Text], AfterValidator(_labels)] = Field(
         default={}, description="Labels added to every alert sent there."
+    )
+    redact: bool = Field(
+        default=False,
+        description="Alerts sent there carry no address, no transaction and no exact amount, only its magnitude.",
+    )
+    recipients: Annotated[tuple[Text, ...], Field(strict=False, max_length=200), AfterValidator(_people)] = Field(
+        default=(),
+        description="Everyone who gets what is sent there, by name: alerts about outflows are inside information.",
     )
 
 

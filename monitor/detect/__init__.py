@@ -16,12 +16,16 @@ from monitor.detect.findings import (
     residual_cases,
     with_transactions,
 )
+from monitor.detect.incidents import Incident, Span, Standing, in_order, join, opens, recorded, remains, told
 from monitor.detect.outflows import Grace, Scene, cases_of_block, subject_ids, value_of
 from monitor.detect.words import source_of
 
 __all__ = [
     "Grace",
+    "Incident",
     "Scene",
+    "Span",
+    "Standing",
     "acted",
     "altered_approval",
     "another_fault",
@@ -38,11 +42,17 @@ __all__ = [
     "endpoint_lies",
     "gap_cases",
     "ids_of",
+    "in_order",
+    "join",
+    "opens",
     "range_nearly_used",
+    "recorded",
+    "remains",
     "reorged_out",
     "residual_cases",
     "source_of",
     "subject_ids",
+    "told",
     "unconfirmed",
     "value_of",
     "window_dressing",

@@ -43,6 +43,7 @@ class Scene:
 
     ``wallets`` by name; ``balances`` and ``waiting`` (already pending) in units by (wallet, asset)
     before the block; ``known``: destinations that policy.allow lists, by tier; ``prices`` by asset;
+    ``looked_before``: when porwatch last saw a block of the chain before, None where nothing says it;
     ``source``: how well the block is known; ``blind``: the approval feed is stale, so hot outflows
     wait for it instead of paging one by one.
     """
@@ -51,6 +52,7 @@ class Scene:
     native: str
     now: datetime
     noticed: datetime
+    looked_before: datetime | None
     wallets: Mapping[str, Wallet]
     balances: Mapping[tuple[str, str], int]
     waiting: Mapping[tuple[str, str], int]
@@ -204,6 +206,7 @@ def _evidence(judgement: Judgement, scene: Scene) -> dict[str, object]:
     evidence: dict[str, object] = {
         "source": scene.source,
         "seen_between": [rfc3339(judgement.sighting.earliest), rfc3339(judgement.sighting.latest)],
+        "blind_before_seconds": _blind_before(scene),
     }
     if notes:
         evidence["near_approvals"] = notes
@@ -216,6 +219,13 @@ def _evidence(judgement: Judgement, scene: Scene) -> dict[str, object]:
     if scene.unseen:
         evidence["not_enumerated"] = list(scene.unseen)
     return evidence
+
+
+def _blind_before(scene: Scene) -> int | None:
+    """Whole seconds, rounded up, for which no block of the chain was seen before this one."""
+    if scene.looked_before is None:
+        return None
+    return max(0, -((scene.looked_before - scene.noticed) // timedelta(seconds=1)))
 
 
 def _seen_again(case: Case, scene: Scene, *, explained: bool) -> Case:

@@ -69,6 +69,15 @@ def newest_seen(connection: Connection, chain: str, by: datetime, up_to: int) ->
     return None if row is None else BlockRef(row.chain, row.height, row.hash, row.parent, row.time)
 
 
+def last_look(connection: Connection, block: BlockRef, by: datetime | None = None) -> datetime | None:
+    """When the newest block below ``block`` (by ``by``) was taken over; None where the stored headers do not say."""
+    columns = schema.header.c
+    query = select(columns.seen_at).where(columns.chain == block.chain, columns.height < block.height)
+    query = query if by is None else query.where(columns.seen_at <= by)
+    seen_at: datetime | None = connection.execute(query.order_by(columns.height.desc()).limit(1)).scalar_one_or_none()
+    return seen_at
+
+
 def is_followed(connection: Connection, at: BlockRef) -> bool:
     """Whether this very block is among the stored headers, or is final and lies below them."""
     columns = schema.header.c
@@ -306,6 +315,7 @@ def cases(
     rule: str | None = None,
     chain: str | None = None,
     wallet: str | None = None,
+    incident: str | None = None,
     limit: int | None = None,
     after: str | None = None,
 ) -> list[Case]:
@@ -317,7 +327,8 @@ def cases(
     query = select(columns.body).order_by(columns.opened_at, columns.id)
     if states is not None:
         query = query.where(columns.state.in_([state.value for state in states]))
-    for column, wanted in ((columns.rule, rule), (columns.chain, chain), (columns.wallet, wallet)):
+    filters = ((columns.rule, rule), (columns.chain, chain), (columns.wallet, wallet), (columns.incident, incident))
+    for column, wanted in filters:
         if wanted is not None:
             query = query.where(column == wanted)
     if after is not None:

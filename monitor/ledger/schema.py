@@ -194,8 +194,32 @@ cases = Table(
     Column("opened_at", Moment, nullable=False),
     Column("due_at", Moment, nullable=True),
     Column("body", Text, nullable=False),
+    Column("incident", Text, nullable=True),
+    Column("pages", Whole, nullable=True),  # 1 where it is the first of its incident, or made it grow
     Index("cases_state", "state", "opened_at", "id"),
     Index("cases_txid", "chain", "txid"),
+    Index("cases_incident", "incident", "state"),
+)
+
+#: sums over the cases of an incident, kept beside them so that no one reads hundreds of cases to judge one more
+incident = Table(
+    "incident",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("first_at", Moment, nullable=False),
+    Column("last_at", Moment, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+#: what the cases of an incident have in common with others (monitor.detect.incidents.keys_of), and when they had it
+incident_key = Table(
+    "incident_key",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("incident", Text, primary_key=True),
+    Column("first_at", Moment, nullable=False),
+    Column("last_at", Moment, nullable=False),
+    Index("incident_key_time", "name", "last_at"),
 )
 
 verdict = Table(
@@ -326,6 +350,8 @@ STATE = (
     coin,
     approval,
     cases,
+    incident,
+    incident_key,
     verdict,
     control_challenge,
     control_proof,

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from monitor.ledger import control, schema
+from monitor.ledger import control, incidents, schema
 from monitor.ledger.encode import Json, approval_from_json, canonical, case_from_json, moment
 from monitor.ledger.journal import Record
 
@@ -302,6 +302,7 @@ def _matched(connection: Connection, body: Json, _at: datetime) -> None:
 
 def _case(connection: Connection, body: Json, _at: datetime) -> None:
     case = case_from_json(body)
+    incidents.apply_case(connection, case)
     values = {
         "rule": case.rule,
         "severity": case.severity.value,
@@ -315,6 +316,8 @@ def _case(connection: Connection, body: Json, _at: datetime) -> None:
         "opened_at": case.opened_at,
         "due_at": case.due_at,
         "body": canonical(body),
+        "incident": case.incident,
+        "pages": None if case.incident is None else int(case.pages),
     }
     changed = connection.execute(update(schema.cases).where(schema.cases.c.id == case.id).values(**values))
     if changed.rowcount == 0:

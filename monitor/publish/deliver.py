@@ -11,7 +11,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -19,11 +19,12 @@ import aiohttp
 import structlog
 
 from monitor.health import Health
-from monitor.ledger import reader
+from monitor.ledger import incidents, reader
 from monitor.ledger.encode import Json, case_from_json, parse
 from monitor.ledger.store import Ledger
 from monitor.model import Case, CaseState
-from monitor.publish.alert import render_alert
+from monitor.publish.alert import render_alerts
+from monitor.publish.first_line import Form, Present
 from monitor.publish.http import DeliveryFailed, new_session, post
 
 _log = structlog.get_logger(__name__)
@@ -31,11 +32,16 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """One Alertmanager by its own address; ``labels`` are added to every alert sent there."""
+    """One Alertmanager by its own address; ``labels`` are added to every alert sent there.
+
+    ``redact``: it is told no address, no transaction and no exact amount. ``recipients``: who gets what it is told.
+    """
 
     name: str
     url: str
     labels: Mapping[str, str] = field(default_factory=dict)
+    redact: bool = False
+    recipients: tuple[str, ...] = ()
 
     @property
     def alerts_url(self) -> str:
@@ -50,6 +56,12 @@ class ReceiverSettings(Protocol):
 
     @property
     def labels(self) -> Mapping[str, str]: ...
+
+    @property
+    def redact(self) -> bool: ...
+
+    @property
+    def recipients(self) -> Sequence[str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +80,10 @@ DEFAULT_PACE = Pace()
 
 def receivers(settings: Iterable[ReceiverSettings]) -> tuple[Receiver, ...]:
     """Receivers named ``alertmanager-1``, ``alertmanager-2`` … in the order of the configuration."""
-    return tuple(Receiver(f"alertmanager-{i}", s.url, dict(s.labels)) for i, s in enumerate(settings, start=1))
+    return tuple(
+        Receiver(f"alertmanager-{i}", s.url, dict(s.labels), s.redact, tuple(s.recipients))
+        for i, s in enumerate(settings, start=1)
+    )
 
 
 def utc_now() -> datetime:
@@ -80,7 +95,8 @@ class Delivery:
     """Delivery to all receivers.
 
     ``mark_sent`` hands the ids of delivered outbox rows to the ledger's one writer and returns
-    after its commit. ``external_url`` is the address of porwatch, without a slash at its end.
+    after its commit. ``form``: how cases are told; each receiver decides on redaction itself.
+    ``source``: whether an approvals source is configured.
     """
 
     def __init__(
@@ -88,10 +104,10 @@ class Delivery:
         receivers: Sequence[Receiver],
         ledger: Ledger,
         *,
-        decimals: Mapping[str, int],
-        external_url: str,
+        form: Form,
         mark_sent: Callable[[tuple[int, ...]], Awaitable[None]],
         health: Health,
+        source: bool = True,
         clock: Callable[[], datetime] = utc_now,
         pace: Pace = DEFAULT_PACE,
     ) -> None:
@@ -100,7 +116,11 @@ class Delivery:
         self._problems: dict[str, str] = {}
         self._couriers = [
             _Courier(
-                receiver, _Outbox(ledger, receiver.name, pace.batch, mark_sent), decimals, external_url, clock, pace
+                receiver,
+                _Outbox(ledger, receiver.name, pace.batch, mark_sent, source),
+                replace(form, redact=receiver.redact),
+                clock,
+                pace,
             )
             for receiver in receivers
         ]
@@ -137,11 +157,17 @@ class _Outbox:
     """The outbox rows of one receiver, and the open cases; reads run in a thread."""
 
     def __init__(
-        self, ledger: Ledger, receiver: str, batch: int, mark_sent: Callable[[tuple[int, ...]], Awaitable[None]]
+        self,
+        ledger: Ledger,
+        receiver: str,
+        batch: int,
+        mark_sent: Callable[[tuple[int, ...]], Awaitable[None]],
+        source: bool,  # noqa: FBT001  of one caller
     ) -> None:
         self._ledger = ledger
         self._receiver = receiver
         self._batch = batch
+        self._source = source
         self.mark_sent = mark_sent
 
     async def next(self, after: int) -> list[tuple[int, str, str]]:
@@ -160,9 +186,19 @@ class _Outbox:
         with self._ledger.read() as connection:
             return reader.cases(connection, states=(CaseState.OPEN,), limit=self._batch, after=after)
 
-    @property
-    def batch(self) -> int:
-        return self._batch
+    async def present(self, cases: Sequence[Case], at: datetime) -> Present:
+        """What the ledger says now of what these cases are about."""
+        return await asyncio.to_thread(self._present, cases, at)
+
+    def _present(self, cases: Sequence[Case], at: datetime) -> Present:
+        with self._ledger.read() as connection:
+            return Present(
+                at=at,
+                cursors=reader.cursors(connection),
+                source=self._source,
+                approvals=reader.feeds(connection).get("approvals"),
+                incidents=incidents.incidents(connection, {case.incident for case in cases if case.incident}),
+            )
 
 
 class _Courier:
@@ -172,8 +208,7 @@ class _Courier:
         self,
         receiver: Receiver,
         outbox: _Outbox,
-        decimals: Mapping[str, int],
-        external_url: str,
+        form: Form,
         clock: Callable[[], datetime],
         pace: Pace,
     ) -> None:
@@ -181,8 +216,7 @@ class _Courier:
         self.woken = asyncio.Event()
         self.delivered = False
         self._outbox = outbox
-        self._decimals = decimals
-        self._external_url = external_url
+        self._form = form
         self._clock = clock
         self._pace = pace
         self._resend_due = 0.0
@@ -271,12 +305,13 @@ class _Courier:
         return taken, refusals
 
     async def _post(self, session: aiohttp.ClientSession, cases: Sequence[Case]) -> None:
-        now = self._clock()
-        await post(session, self.receiver.alerts_url, [self._alert(case, now) for case in cases], now)
+        present = await self._outbox.present(cases, self._clock())
+        alerts = [alert for case in cases for alert in self._alerts(case, present)]
+        await post(session, self.receiver.alerts_url, alerts, present.at)
 
-    def _alert(self, case: Case, now: datetime) -> Json:
-        alert = render_alert(case, self._decimals, self._external_url, now)
-        return {**alert, "labels": {**self.receiver.labels, **alert["labels"]}}
+    def _alerts(self, case: Case, present: Present) -> list[Json]:
+        alerts = render_alerts(case, present, self._form)
+        return [{**alert, "labels": {**self.receiver.labels, **alert["labels"]}} for alert in alerts]
 
     async def _rest(self) -> None:
         """Until a commit or the next re-send."""

@@ -43,7 +43,8 @@ def render_case(case: Case, decimals: Mapping[str, int]) -> Json:
         "reorged_out": case.reorged_out,
         "opened_at": rfc3339(case.opened_at),
         "detected_after_seconds": None if case.detected_after_ms is None else case.detected_after_ms / 1000,
-        "incident": None,
+        "incident": case.incident,
+        "growth": list(case.growth),
         "evidence": _evidence(case),
         "history": [{"at": rfc3339(e.at), "action": e.action, "by": e.by, "note": e.note} for e in case.history],
     }

@@ -9,6 +9,15 @@ from monitor.model import Wallet
 
 
 @dataclass(frozen=True, slots=True)
+class Channel:
+    """A receiver of alerts, and everyone who is listed to get what it is told."""
+
+    name: str
+    redact: bool
+    recipients: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Scope:
     """``assets`` by chain, the native one first; ``decimals`` by asset; ``sources``: the configured books;
     ``endpoints``: names of those that are asked, by chain.
@@ -21,3 +30,4 @@ class Scope:
     receivers: tuple[str, ...]
     sources: tuple[str, ...]
     endpoints: Mapping[str, tuple[str, ...]]
+    channels: tuple[Channel, ...] = ()

@@ -12,7 +12,7 @@ from monitor.publish.snapshot import Snapshot
 
 
 def render_status(snapshot: Snapshot) -> Json:
-    """Chains, stages, problems, books, cases by state, holdings and outbox; amounts as strings of coins."""
+    """Chains, stages, problems, books, cases by state, holdings, outbox, who is told; amounts as strings of coins."""
     return {
         "version": snapshot.scope.version,
         "at": rfc3339(snapshot.at),
@@ -30,6 +30,10 @@ def render_status(snapshot: Snapshot) -> Json:
         "outbox": [
             {"receiver": name, "pending": p.count, "oldest": None if p.oldest is None else rfc3339(p.oldest)}
             for name, p in sorted(snapshot.outbox.items())
+        ],
+        "receivers": [
+            {"receiver": each.name, "redact": each.redact, "recipients": list(each.recipients)}
+            for each in snapshot.scope.channels
         ],
     }
 

@@ -226,6 +226,7 @@ def _add_reads(app: FastAPI, served: Served) -> None:
         rule: Filter = None,
         chain: Filter = None,
         wallet: Filter = None,
+        incident: Filter = None,
         limit: PageSize = 100,
         after: Filter = None,
     ) -> Response:
@@ -234,7 +235,14 @@ def _add_reads(app: FastAPI, served: Served) -> None:
         try:
             with served.ledger.read() as connection:
                 found = reader.cases(
-                    connection, states=states, rule=rule, chain=chain, wallet=wallet, limit=limit + 1, after=after
+                    connection,
+                    states=states,
+                    rule=rule,
+                    chain=chain,
+                    wallet=wallet,
+                    incident=incident,
+                    limit=limit + 1,
+                    after=after,
                 )
         except KeyError as error:
             raise HTTPException(400, "after: there is no such case") from error

@@ -27,7 +27,7 @@ from monitor.model import (
     case_id,
     rfc3339,
 )
-from monitor.step.messages import case_messages, case_records
+from monitor.step.messages import written
 from monitor.step.observations import ApprovalsRead
 from monitor.step.setup import Setup
 
@@ -74,13 +74,13 @@ def read(
     for why in observation.malformed:
         plan.records.append(_refusal(observation.source, "", why))
     _match(connection, setup, plan, now)
-    changed = tuple(plan.cases.values())
+    done = written(connection, tuple(plan.cases.values()), setup.receivers)
     change = Commit(
-        records=(*plan.records, *case_records(changed)),
+        records=(*plan.records, *done.records),
         feed=_feed(connection, observation, now),
-        messages=case_messages(changed, setup.receivers),
+        messages=done.messages,
     )
-    return change, changed, answers
+    return change, done.cases, answers
 
 
 def _feed(connection: Connection, observation: ApprovalsRead, now: datetime) -> FeedState:

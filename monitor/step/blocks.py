@@ -15,7 +15,7 @@ from monitor.ledger.journal import Record
 from monitor.ledger.state import chunks
 from monitor.ledger.store import Advance, Commit
 from monitor.model import Attribution, Case, CaseState, Direction, Judgement, Sighting, rfc3339, utc
-from monitor.step.messages import case_messages, case_records
+from monitor.step.messages import written
 from monitor.step.observations import Added, AssetsOpened, BlockSeen, Configured, Opened, Rewound, Witnessed
 from monitor.step.setup import HEARTBEAT_LATE, Setup
 
@@ -98,13 +98,17 @@ def seen(
     advance = Advance(block.ref, block.ref.parent, observation.final_height)
     if not block.transactions:
         return Commit(advance=advance), (), ()
-    judgements, changed = _judged(connection, setup, block, _sighting(setup, observation), observation.noticed, now)
+    sighting = _sighting(setup, observation)
+    # Live, the block before is where we last looked; on catch-up we were blind since before this one was made.
+    since = reader.last_look(connection, block.ref, None if observation.live else utc(block.ref.time))
+    judgements, changed = _judged(connection, setup, block, sighting, since, observation.noticed, now)
+    done = written(connection, changed, setup.receivers)
     change = Commit(
-        records=(_block_record(block.ref, judgements, block.unseen), *case_records(changed)),
+        records=(_block_record(block.ref, judgements, block.unseen), *done.records),
         advance=advance,
-        messages=case_messages(changed, setup.receivers),
+        messages=done.messages,
     )
-    return change, changed, tuple(a for judgement in judgements for a in judgement.attributions)
+    return change, done.cases, tuple(a for judgement in judgements for a in judgement.attributions)
 
 
 def witnessed(
@@ -115,14 +119,22 @@ def witnessed(
     What may wait for its approval waits for the quorum too.
     """
     witness, noticed = observation.witness, observation.noticed
-    _, found = _judged(connection, setup, witness.block, Sighting(noticed, noticed), noticed, now)
+    since = reader.last_look(connection, witness.block.ref)
+    _, found = _judged(connection, setup, witness.block, Sighting(noticed, noticed), since, noticed, now)
     opened = [case for case in found if case.state is CaseState.OPEN and len(case.history) == 1]
     changed = tuple(detect.unconfirmed(case, witness) for case in opened)
-    return Commit(records=case_records(changed), messages=case_messages(changed, setup.receivers)), changed
+    done = written(connection, changed, setup.receivers)
+    return Commit(records=done.records, messages=done.messages), done.cases
 
 
 def _judged(
-    connection: Connection, setup: Setup, block: Block, sighting: Sighting, noticed: datetime, now: datetime
+    connection: Connection,
+    setup: Setup,
+    block: Block,
+    sighting: Sighting,
+    since: datetime | None,
+    noticed: datetime,
+    now: datetime,
 ) -> tuple[tuple[Judgement, ...], tuple[Case, ...]]:
     """The stages in their order: parts, reasons, cases; returns the judgements and the cases that changed."""
     chain = block.ref.chain
@@ -138,7 +150,7 @@ def _judged(
     judgements = attribute.explain(split, owners, approvals, setup.rules, sizes)
     existing = reader.cases_by_id(connection, detect.subject_ids(judgements, chain, setup.natives[chain]))
     losing = any(flow.direction == "out" for _, flows, _ in split for flow in flows)
-    scene = _scene(connection, setup, block, existing, noticed, now, losing=losing)
+    scene = _scene(connection, setup, block, existing, (since, noticed), now, losing=losing)
     found = detect.cases_of_block(judgements, scene)
     return judgements, tuple(case for case in found if existing.get(case.id) != case)
 
@@ -157,12 +169,12 @@ def _scene(
     setup: Setup,
     block: Block,
     existing: dict[str, Case],
-    noticed: datetime,
+    looks: tuple[datetime | None, datetime],
     now: datetime,
     *,
     losing: bool,
 ) -> detect.Scene:
-    ref = block.ref
+    ref, (since, noticed) = block.ref, looks
     balances: dict[tuple[str, str], int] = {}
     waiting: dict[tuple[str, str], int] = {}
     if losing:
@@ -176,6 +188,7 @@ def _scene(
         native=setup.natives[ref.chain],
         now=now,
         noticed=noticed,
+        looked_before=since,
         wallets=setup.wallets,
         balances=balances,
         waiting=waiting,
@@ -281,9 +294,10 @@ def rewound(
     assets = [asset for asset, height in reader.carried(connection, chain).items() if height > to.height]
     if assets:
         records.append(Record("asset_retired", {"chain": chain, "assets": assets}))
+    done = written(connection, changed, setup.receivers)
     change = Commit(
-        records=(*records, *case_records(changed)),
+        records=(*records, *done.records),
         advance=Advance(to, cursor.at.hash, observation.final_height, rewind=True),
-        messages=case_messages(changed, setup.receivers),
+        messages=done.messages,
     )
-    return change, changed, cursor.at.height - to.height
+    return change, done.cases, cursor.at.height - to.height

@@ -8,11 +8,11 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from monitor import detect
-from monitor.ledger import reader
+from monitor.ledger import incidents, reader
 from monitor.ledger.store import Commit
 from monitor.model import Case, CaseState, Tier
 from monitor.step.blocks import feed_blind
-from monitor.step.messages import case_messages, case_records
+from monitor.step.messages import written
 from monitor.step.observations import Acted, EndpointFault, RangeNearlyUsed, ReorgTooDeep
 from monitor.step.setup import Setup
 
@@ -26,7 +26,7 @@ def due(connection: Connection, setup: Setup, now: datetime) -> tuple[Commit, tu
         ended = [case for case in ended if case.tier is Tier.COLD]
         changed.extend(_blind(connection, setup, waiting, now))
     changed.extend(detect.due(ended, now))
-    return _commit(setup, tuple(changed))
+    return _commit(connection, setup, tuple(changed))
 
 
 def _blind(connection: Connection, setup: Setup, waiting: list[Case], now: datetime) -> list[Case]:
@@ -41,12 +41,21 @@ def _blind(connection: Connection, setup: Setup, waiting: list[Case], now: datet
 
 
 def acted(connection: Connection, setup: Setup, observation: Acted, now: datetime) -> tuple[Commit, tuple[Case, ...]]:
-    """A person's action. Raises KeyError for an unknown case, ValueError where its state does not allow it."""
+    """A person's action. Raises KeyError for an unknown case, ValueError where its state does not allow it.
+
+    Where the last case that paged for an incident is closed, the oldest one still open pages in its place.
+    """
     case = reader.case(connection, observation.case_id)
     if case is None:
         raise KeyError(observation.case_id)
     changed = detect.acted(case, observation.action, observation.name, observation.reason, now)
-    return _commit(setup, (changed,))
+    return _commit(connection, setup, left_open(connection, changed))
+
+
+def left_open(connection: Connection, changed: Case) -> tuple[Case, ...]:
+    """``changed``, and beside it the case that pages from now on because ``changed`` does not any more."""
+    waiting = incidents.left_unpaged(connection, changed) if changed.state is CaseState.CLOSED else None
+    return (changed,) if waiting is None else (changed, detect.remains(waiting))
 
 
 def too_deep(
@@ -56,7 +65,7 @@ def too_deep(
     case = detect.deep_reorg(observation.cursor.chain, observation.cursor, observation.final_height, now)
     if reader.case(connection, case.id) is not None:
         return Commit(), ()
-    return _commit(setup, (case,))
+    return _commit(connection, setup, (case,))
 
 
 def range_nearly_used(
@@ -66,7 +75,7 @@ def range_nearly_used(
     case = detect.range_nearly_used(observation.chain, setup.wallets[observation.wallet], observation.range, now)
     if reader.case(connection, case.id) is not None:
         return Commit(), ()
-    return _commit(setup, (case,))
+    return _commit(connection, setup, (case,))
 
 
 def fault(
@@ -76,10 +85,11 @@ def fault(
     fresh = detect.endpoint_lies(observation.fault, observation.file, quorum_holds=observation.quorum_holds, now=now)
     stored = reader.case(connection, fresh.id)
     if stored is None:
-        return _commit(setup, (fresh,))
+        return _commit(connection, setup, (fresh,))
     changed = detect.another_fault(stored, observation.fault, quorum_holds=observation.quorum_holds, now=now)
-    return _commit(setup, (changed,)) if changed != stored else (Commit(), ())
+    return _commit(connection, setup, (changed,)) if changed != stored else (Commit(), ())
 
 
-def _commit(setup: Setup, changed: tuple[Case, ...]) -> tuple[Commit, tuple[Case, ...]]:
-    return Commit(records=case_records(changed), messages=case_messages(changed, setup.receivers)), changed
+def _commit(connection: Connection, setup: Setup, changed: tuple[Case, ...]) -> tuple[Commit, tuple[Case, ...]]:
+    done = written(connection, changed, setup.receivers)
+    return Commit(records=done.records, messages=done.messages), done.cases

@@ -12,7 +12,7 @@ from monitor.ledger.encode import block_to_json
 from monitor.ledger.journal import Record
 from monitor.ledger.store import Commit
 from monitor.model import Case
-from monitor.step.messages import case_messages, case_records
+from monitor.step.messages import written
 from monitor.step.observations import Checked
 from monitor.step.setup import Setup
 
@@ -53,5 +53,5 @@ def checked(
         )
     if gaps:
         records.append(Record("gap", {"at": block_to_json(at), "locators": dict(gaps)}))
-    messages = case_messages(changed, setup.receivers)
-    return Commit(records=(*records, *case_records(changed)), messages=messages), changed
+    done = written(connection, changed, setup.receivers)
+    return Commit(records=(*records, *done.records), messages=done.messages), done.cases

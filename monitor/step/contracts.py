@@ -12,7 +12,7 @@ from monitor.ledger.encode import block_to_json
 from monitor.ledger.journal import Record
 from monitor.ledger.store import Commit
 from monitor.model import Case
-from monitor.step.messages import case_messages, case_records
+from monitor.step.messages import written
 from monitor.step.observations import ContractsSeen
 from monitor.step.setup import Setup
 
@@ -34,6 +34,5 @@ def seen(
             case = detect.contract_changed(observation.at, asset, before, state, now)
             if reader.case(connection, case.id) is None:
                 changed.append(case)
-    found = tuple(changed)
-    commit = Commit(records=(*records, *case_records(found)), messages=case_messages(found, setup.receivers))
-    return commit, found
+    done = written(connection, changed, setup.receivers)
+    return Commit(records=(*records, *done.records), messages=done.messages), done.cases

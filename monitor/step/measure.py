@@ -17,7 +17,7 @@ from monitor.ledger.journal import GENESIS, Record
 from monitor.ledger.store import Commit
 from monitor.model import Case, CoinChange, Residual
 from monitor.step import dressing, held
-from monitor.step.messages import case_messages, case_records
+from monitor.step.messages import written
 from monitor.step.observations import Measured
 from monitor.step.setup import Setup
 
@@ -60,17 +60,17 @@ def measured(
     breaches = detect.breach_cases(
         sealed, unresolved, reader.cases_by_id(connection, detect.ids_of(sealed)), setup.breach_after, now
     )
-    changed = (*changed, *breaches)
+    done = written(connection, (*changed, *breaches), setup.receivers)
     change = Commit(
         records=(
             *_booked(residuals, number),
             *map(_coin_record, coins),
-            *case_records(changed),
+            *done.records,
             Record("verdict", sealed),
         ),
-        messages=case_messages(changed, setup.receivers),
+        messages=done.messages,
     )
-    return change, changed, sealed, inputs
+    return change, done.cases, sealed, inputs
 
 
 def _residuals(

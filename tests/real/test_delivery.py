@@ -23,6 +23,7 @@ from monitor.publish import alert, deliver
 from monitor.publish.deadman import Deadman
 from monitor.publish.deliver import Delivery, Pace, Receiver
 from monitor.publish.drill import drill
+from monitor.publish.first_line import Form
 from tests.real.servers import Alertmanager, WebhookReceiver
 from tests.unit.publish.samples import DECIMALS, THEFT, Store
 
@@ -57,8 +58,7 @@ class Courier:
             self._delivery = Delivery(
                 [Receiver(name, url, labels) for name, url in receivers.items()],
                 self.store.ledger,
-                decimals=DECIMALS,
-                external_url="http://127.0.0.1:9899",
+                form=Form(DECIMALS, "http://127.0.0.1:9899"),
                 mark_sent=mark_sent,
                 health=self.health,
                 pace=pace,
@@ -286,17 +286,18 @@ def test_an_alert_that_alertmanager_refuses_stays_pending_and_is_named(
     courier: Courier, start_alertmanager: Alertmanagers, webhook: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good, bad = [theft(1), theft(3)], theft(2)
-    render = deliver.render_alert
+    render = deliver.render_alerts
 
-    def spoil(case: Case, *rest: Any) -> dict[str, Any]:
+    def spoil(case: Case, *rest: Any) -> list[dict[str, Any]]:
         """An end before the start is what Alertmanager refuses."""
-        return {**render(case, *rest), **({"endsAt": "2001-01-01T00:00:00Z"} if case.id == bad.id else {})}
+        changes = {"endsAt": "2001-01-01T00:00:00Z"} if case.id == bad.id else {}
+        return [{**told, **changes} for told in render(case, *rest)]
 
     alertmanager = start_alertmanager(routing(webhook.url))
     courier.start({"one": alertmanager.url})
     wait_until(courier.settled, "the first round")
     with monkeypatch.context() as patch:
-        patch.setattr(deliver, "render_alert", spoil)
+        patch.setattr(deliver, "render_alerts", spoil)
         courier.put(good[0], bad, good[1])
         wait_until(lambda: firing(alertmanager) == {case.id for case in good}, "the good ones")
         wait_until(lambda: courier.pending() == {"one": 1}, "the good ones to be marked")

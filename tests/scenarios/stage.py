@@ -334,6 +334,13 @@ class Stage:
         with self.ledger.read() as connection:
             return [case_line(case) for case in reader.cases(connection)]
 
+    def incidents(self) -> list[str]:
+        """What each case is to its incident: "eth-hot 1 ETH: 1 first", "btc-hot 2 BTC: 1 chain doubled"."""
+        with self.ledger.read() as connection:
+            found = reader.cases(connection)
+        numbers = {name: n for n, name in enumerate(dict.fromkeys(c.incident for c in found if c.incident), start=1)}
+        return [_incident_line(case, numbers) for case in found]
+
     def parts(self) -> dict[str, list[str]]:
         """Every flow part by transaction: "btc-hot approved 1 BTC by w-1"."""
         columns = schema.flow.c
@@ -418,3 +425,11 @@ _KINDS = (
     "measure",
     "declare",
 )
+
+
+def _incident_line(case: Case, numbers: Mapping[str, int]) -> str:
+    what = f"{case.wallet} {coins_of(case.units or 0, case.asset or '')}:"
+    if case.incident is None:
+        return f"{what} none"
+    part = "first" if case.id == case.incident else "further"
+    return " ".join([what, str(numbers[case.incident]), *(case.growth or [part])])

@@ -32,6 +32,7 @@ _EXPECTATIONS = (
     "refused",
     "near",
     "destinations",
+    "incidents",
 )
 
 

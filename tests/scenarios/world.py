@@ -176,6 +176,6 @@ class ChainWorld:
                 for n, (source, destination, units, asset, fee) in enumerate(parts)
                 if source in watched or destination in watched
             ),
-            signers=frozenset({sender} & set(watched)),
+            signers=frozenset({sender}) & frozenset(watched) if sender else frozenset(),
             succeeded=not spec.get("reverted", False),
         )

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from monitor.detect.incidents import ALONE, CONTROL
+from monitor.publish.alert import GROWTH_ALERT
 from monitor.publish.rules import RULES as CASE_RULES_OF_THE_PROGRAM
 
 ROOT = Path(__file__).parents[2]
@@ -240,10 +242,10 @@ def test_the_metrics_page_lists_every_alert_with_its_severity_and_category() -> 
 
 
 def test_there_is_exactly_one_runbook_for_each_alert() -> None:
-    assert {path.stem for path in (ALERTS / "runbooks").iterdir()} == set(RULES)
+    assert {path.stem for path in (ALERTS / "runbooks").iterdir()} == {*RULES, GROWTH_ALERT}
 
 
-@EACH_ALERT
+@pytest.mark.parametrize("name", sorted({*RULES, GROWTH_ALERT}))
 def test_every_runbook_has_its_four_sections_in_both_languages(name: str) -> None:
     text = (ALERTS / "runbooks" / f"{name}.md").read_text("utf-8")
     assert text.startswith(f"# {name}\n")
@@ -298,13 +300,12 @@ def test_every_alert_goes_where_its_category_belongs(name: str, require_componen
 
 
 def test_the_pager_groups_outflows_only_by_labels_that_both_paths_carry() -> None:
-    pager = next(route for route in routes() if route["receiver"] == "pager")
-    assert pager["matchers"] == ['category="outflow"']
+    pager = next(r for r in routes() if r["receiver"] == "pager" and r["matchers"] == ['category="outflow"'])
     assert pager["group_by"] == ["category", "chain", "wallet"]
-    for name, rule in RULES.items():
+    for rule in RULES.values():
         if rule["labels"]["category"] != "outflow":
             continue
-        child = next((route for route in pager["routes"] if matches(route["matchers"], {"alertname": name})), pager)
+        child = next((route for route in pager["routes"] if matches(route["matchers"], rule["labels"])), pager)
         # What porwatch sends itself carries category, chain, wallet, tier and asset of every case.
         assert set(child["group_by"]) <= grouping_labels(rule["expr"]) | set(rule["labels"])
 
@@ -319,6 +320,26 @@ def test_nothing_inhibits_an_outflow_and_no_outflow_inhibits() -> None:
                 labels = {"alertname": name, "category": "outflow", "severity": severity}
                 assert not matches(rule["target_matchers"], labels)
                 assert not matches(rule["source_matchers"], labels)
+
+
+@EACH_AMTOOL
+@pytest.mark.parametrize("category", ["outflow", "control"])
+def test_only_the_first_case_of_an_incident_and_its_growth_page(
+    program: str, category: str, require_component: Require
+) -> None:
+    expected = {"first": "pager,chat" if category == "outflow" else "pager", "further": "chat", "growth": "pager,chat"}
+    expected["spread"] = expected["first"]
+    for part, receivers in expected.items():
+        given = [f"category={category}", "severity=critical", f"incident_part={part}", "incident=1", "case_id=2"]
+        tool = require_component(program)
+        routed = run(tool, "config", "routes", "test", f"--config.file={ROUTING}", *given)
+        assert routed.stdout.strip() == receivers, said(routed)
+
+
+def test_a_case_joins_incidents_exactly_where_its_category_is_outflow_or_control() -> None:
+    categories = {name: rule.category for name, rule in CASE_RULES_OF_THE_PROGRAM.items()}
+    assert {name for name, category in categories.items() if category in ("quality", "compliance")} == ALONE
+    assert {name for name, category in categories.items() if category == "control"} == CONTROL
 
 
 def test_nothing_inhibits_the_watchdog() -> None:

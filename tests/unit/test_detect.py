@@ -39,6 +39,7 @@ SCENE = Scene(
     block=BLOCK,
     native="ETH",
     now=NOW,
+    looked_before=None,
     noticed=NOW - timedelta(milliseconds=250),
     wallets={"hot": HOT, "cold": COLD},
     balances={("hot", "ETH"): 1000, ("cold", "ETH"): 1000, ("hot", "USDT"): 1000},
@@ -234,6 +235,7 @@ def test_a_case_says_what_a_person_needs() -> None:
         known={**SCENE.known, Tier.HOT: frozenset({"0xb"})},
         prices={"ETH": Price("ETH", "JPY", "400000.5", NOW)},
         unseen=("internal transfers are not traced",),
+        looked_before=None,
         noticed=NOW + timedelta(seconds=5),
     )
     judgement = judged(part(10**18, note="w-9: was valid until"), part(5, to="0xb"), part(2, to="0xb"))
@@ -247,6 +249,7 @@ def test_a_case_says_what_a_person_needs() -> None:
         "source": "claimed by one endpoint",
         "seen_between": ["2026-11-24T10:00:00Z", "2026-11-24T10:00:00Z"],
         "near_approvals": ["w-9: was valid until"],
+        "blind_before_seconds": None,
         "reverted": True,
         "transaction": {"to": "0xc"},
         "not_enumerated": ["internal transfers are not traced"],
@@ -390,3 +393,9 @@ def test_a_blind_feed_is_one_case_for_the_whole_time_with_what_is_unmatched() ->
         "unmatched": {"ETH": "0.000000000000000013", "USDT": "2.500000"},
     }
     assert (first.wallet, first.units, first.severity.value, first.state) == (None, None, "critical", CaseState.OPEN)
+
+
+def test_a_case_says_for_how_long_its_chain_was_not_seen_before_rounded_up() -> None:
+    for seconds, said in ((12.3, 13), (12, 12), (0, 0), (-5, 0)):
+        looked = replace(SCENE, looked_before=SCENE.noticed - timedelta(seconds=seconds))
+        assert one(judged(part(10)), looked).evidence["blind_before_seconds"] == said

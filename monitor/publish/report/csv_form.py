@@ -13,7 +13,7 @@ from monitor.publish.report.layout import Sheet, cells_of, sheets, summary
 from monitor.publish.report.words import Words
 
 #: what a spreadsheet takes for a formula at the beginning of a cell; Japanese input also in full width
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 
 
 def write(report: dict[str, Any], words: Words, folder: Path) -> list[Path]:
@@ -39,7 +39,7 @@ def _safe(value: str | None, kind: Kind) -> str:
     """Free text that a spreadsheet would compute gets an apostrophe in front; figures stay as they are."""
     if value is None:
         return ""
-    return f"'{value}" if kind in FREE and value.startswith(_FORMULA) else value
+    return f"'{value}" if kind in FREE and value.startswith(FORMULA) else value
 
 
 def _write(path: Path, lines: Iterable[list[str]]) -> Path:

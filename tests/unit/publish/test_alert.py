@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from monitor.model import Case, CaseState, Destination, Event, Severity
-from monitor.publish.alert import HORIZON, drill_alert, render_alert
+from monitor.publish.alert import HORIZON, drill_alert, render_alerts
+from monitor.publish.first_line import Form, Present
 from monitor.publish.rules import RULES, alert_name
 from tests.unit.publish.samples import BLOCK, DECIMALS, NOW, THEFT, THIEF, TXID
 
@@ -15,7 +16,8 @@ URL = "https://porwatch.example"
 
 
 def alert(case: Case, after: timedelta = timedelta(0)) -> dict[str, Any]:
-    return render_alert(case, DECIMALS, URL, NOW + after)
+    (told,) = render_alerts(case, Present(NOW + after), Form(DECIMALS, URL))
+    return told
 
 
 def test_an_open_case_is_a_firing_alert_with_all_its_labels() -> None:
@@ -32,9 +34,13 @@ def test_an_open_case_is_a_firing_alert_with_all_its_labels() -> None:
             "case_id": "c0ffee0000000001",
         },
         "annotations": {
-            "summary": "Assets left a wallet and no approval explains it.",
+            "summary": (
+                "JPY 37500.00 (price of 2026-09-21T00:00:00Z) · hot · USDT · destination new · confirmations unknown · "
+                "approvals never read · blind time before unknown"
+            ),
             "description": (
-                "250.000001 USDT, worth 37500.00 JPY (price as of 2026-09-21T00:00:00Z); wallet eth-hot (hot) on ethereum. "
+                "Assets left a wallet and no approval explains it. "
+                "250.000001 USDT, worth JPY 37500.00 (price as of 2026-09-21T00:00:00Z); wallet eth-hot (hot) on ethereum. "
                 f"To {THIEF} (250.000001 USDT, not known beforehand). "
                 f"Transaction {TXID}, block 120, fee 0.000021000000000000 ETH. "
                 "Check whether an approval is missing in the books before anything else leaves the wallet."
@@ -95,7 +101,9 @@ def test_text_from_outside_cannot_break_out_of_its_line() -> None:
 
 def test_a_surplus_is_called_one() -> None:
     case = replace(THEFT, rule="residual", rules=("residual",), units=-5, destinations=(), value=None)
-    assert alert(case)["annotations"]["description"].startswith("0.000005 USDT more than recorded; wallet eth-hot")
+    assert alert(case)["annotations"]["description"].startswith(
+        "A balance on the node is not what the recorded movements give. 0.000005 USDT more than recorded; wallet eth-hot"
+    )
 
 
 def test_a_case_of_a_rule_of_another_version_is_alerted_where_nothing_inhibits_it() -> None:
@@ -108,7 +116,7 @@ def test_a_chain_without_a_wallet_still_reads_as_a_sentence() -> None:
         "1", "deep_reorg", ("deep_reorg",), Severity.CRITICAL, CaseState.OPEN, NOW, chain="bitcoin", block=BLOCK
     )
     assert alert(case)["annotations"]["description"] == (
-        "On bitcoin. Block 120. Stop crediting deposits of that chain and compare its endpoints."
+        "A chain replaced blocks that counted as final. On bitcoin. Block 120. Stop crediting deposits of that chain and compare its endpoints."
     )
 
 

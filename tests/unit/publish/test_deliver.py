@@ -16,6 +16,7 @@ from monitor.ledger.store import Commit, Message
 from monitor.model import CaseState
 from monitor.publish import deliver
 from monitor.publish.deliver import Delivery, Pace, Receiver, receivers
+from monitor.publish.first_line import Form, Present
 from monitor.publish.http import LONGEST_WAIT, DeliveryFailed, _retry_after
 from tests.unit.publish.samples import DECIMALS, NOW, Store, numbered
 
@@ -65,8 +66,7 @@ async def delivering(
     delivery = Delivery(
         [Receiver(name, f"http://{name}", {"site": "tokyo"}) for name in names],
         store.ledger,
-        decimals=DECIMALS,
-        external_url="http://127.0.0.1:9899",
+        form=Form(DECIMALS, "http://127.0.0.1:9899"),
         mark_sent=mark or mark_sent,
         health=health,
         clock=lambda: NOW,
@@ -220,7 +220,7 @@ async def test_an_unreadable_row_holds_up_no_other(store: Store, health: Health,
 
 
 def test_waits_double_up_to_a_bound_and_heed_the_receiver() -> None:
-    courier = deliver._Courier(Receiver("one", "http://one"), None, {}, "", lambda: NOW, Pace())  # type: ignore[arg-type]
+    courier = deliver._Courier(Receiver("one", "http://one"), None, Form({}, ""), lambda: NOW, Pace())  # type: ignore[arg-type]
     failed = DeliveryFailed("x")
     for failures, bound in ((1, 1), (2, 2), (3, 4), (6, 30), (10_000, 30)):
         waits = {courier._wait(failures, failed) for _ in range(50)}
@@ -252,6 +252,8 @@ def test_receivers_are_named_by_their_place() -> None:
     class Settings:
         url: str
         labels: dict[str, str]
+        redact: bool = False
+        recipients: tuple[str, ...] = ()
 
     found = receivers([Settings("http://a:9093/", {"x": "y"}), Settings("http://b/prefix", {})])
     assert [r.name for r in found] == ["alertmanager-1", "alertmanager-2"]
@@ -262,12 +264,12 @@ def test_own_labels_win_over_configured_ones() -> None:
     courier = deliver._Courier(
         Receiver("one", "http://one", {"severity": "none", "site": "x"}),
         None,
-        DECIMALS,
-        "",
+        Form(DECIMALS, ""),
         lambda: NOW,
         Pace(),  # type: ignore[arg-type]
     )
-    labels = courier._alert(numbered(1), NOW)["labels"]
+    (alert,) = courier._alerts(numbered(1), Present(NOW))
+    labels = alert["labels"]
     assert (labels["severity"], labels["site"]) == ("critical", "x")
 
 

@@ -15,7 +15,7 @@ from tests.unit.publish.samples import BLOCK, DECIMALS, NOW, SCOPE, THEFT, THIEF
 FIELDS = [
     "id", "rule", "rules", "severity", "state", "due_at", "chain", "wallet", "tier", "asset", "amount", "units", "fee",
     "value", "destinations", "txid", "block", "seen_at", "reorged_out", "opened_at", "detected_after_seconds",
-    "incident", "evidence", "history",
+    "incident", "growth", "evidence", "history",
 ]  # fmt: skip
 
 
@@ -43,6 +43,7 @@ def test_a_case_is_rendered_as_the_public_interface_says() -> None:
         "opened_at": "2026-09-21T14:13:20Z",
         "detected_after_seconds": 0.42,
         "incident": None,
+        "growth": [],
         "evidence": {"source": "claimed by one endpoint"},
         "history": [{"at": "2026-09-21T14:13:20Z", "action": "opened", "by": "porwatch", "note": ""}],
     }
@@ -68,7 +69,7 @@ def test_every_field_of_a_case_reaches_the_reader() -> None:
         "detected_after_ms": "detected_after_seconds",
     }
     names = {shown_inside.get(field.name, field.name) for field in fields(Case)}
-    assert names | {"amount", "incident"} == set(FIELDS)
+    assert names | {"amount"} == set(FIELDS)
 
 
 def test_a_pending_case_says_when_it_comes_due() -> None:
