@@ -6,7 +6,7 @@ INSTALL = $(PIP) install --require-hashes --no-deps -r
 INSTALL_SELF = $(PIP) install --no-deps --no-build-isolation --editable .
 LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-.PHONY: help run install test check bench crashtest evidence mutation docs lock clean
+.PHONY: help run install test check bench crashtest evidence mutation docs pictures lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo "make evidence         what porwatch did in each attack and under each fault, written from a test run"
 	@echo "make mutation         which changes of the judging code the tests would not notice (LANES=2); takes an hour"
 	@echo "make docs             the generated reference pages, and the site in build/docs"
+	@echo "make pictures         the dashboards, drawn by Grafana's own panels into docs/images"
 	@echo "make lock             requirements/*.txt and package-lock.json anew"
 	@echo "make clean            removes everything that was made here, .venv and .components too"
 
@@ -43,6 +44,8 @@ check: .venv/dev.stamp
 	.venv/bin/lint-imports
 	@.venv/bin/python tools/components.py prometheus prometheus-next
 	.venv/bin/python -m tools.check_rules
+	.venv/bin/python -m tools.mixin --check
+	.venv/bin/python -m tools.dashboards --check
 	.venv/bin/python -m tools.reference --check
 
 bench: .venv/dev.stamp
@@ -70,6 +73,11 @@ mutation: .venv/dev.stamp
 docs: .venv/dev.stamp
 	.venv/bin/python -m tools.reference
 	.venv/bin/python -m sphinx -W --keep-going -q -b html docs build/docs
+
+# Some 440 MB from npm, 1.5 GB of memory: not part of the tests.
+pictures: .venv/dev.stamp
+	@.venv/bin/python tools/components.py anvil bitcoin prometheus chromium
+	.venv/bin/python -m tools.grafana_pictures
 
 lock: .venv/dev.stamp
 	$(LOCK) --upgrade --extra zmq --extra postgres --extra report --extra build pyproject.toml -o requirements/run.txt

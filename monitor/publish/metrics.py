@@ -1,26 +1,22 @@
-"""The metrics: one collector over the newest snapshot. A scrape asks neither a node nor the ledger."""
+"""The metrics: one rendering of the newest snapshot. A scrape asks neither a node nor the ledger."""
 
 from __future__ import annotations
 
 import platform
+import threading
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from itertools import accumulate
+from itertools import repeat
+from operator import truediv
 from typing import TypeVar
 
-from prometheus_client import CollectorRegistry
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    InfoMetricFamily,
-    Metric,
-)
-from prometheus_client.registry import Collector
-
+from monitor.health import DETECTION_BUCKETS, REORG_BUCKETS
 from monitor.ledger.encode import Json
 from monitor.model import Direction, Reason
+from monitor.publish.exposition import OPENMETRICS, TEXT, Family, Kind, Renderer, wants_openmetrics
 from monitor.publish.rules import RULES, Extent, Rule
+from monitor.publish.scope import Scope
 from monitor.publish.snapshot import Counts, Snapshot, Snapshots
 
 STAGES = ("follow", "cycle", "prove", "books", "deliver")
@@ -39,30 +35,68 @@ _NATIVE_MOVES = ((Direction.IN, (Reason.REWARD, Reason.WITHDRAWAL)), (Direction.
 Labels = TypeVar("Labels", bound=tuple[str, ...])
 
 
-def metrics_registry(snapshots: Snapshots) -> CollectorRegistry:
-    """A registry of porwatch's metrics alone; it refuses a second metric of the same name."""
-    registry = CollectorRegistry(auto_describe=True)
-    registry.register(SnapshotCollector(snapshots))
-    return registry
-
-
-class SnapshotCollector(Collector):
-    """Renders ``snapshots.latest``."""
+class Metrics:
+    """Answers scrapes from ``snapshots.latest``; several threads may ask."""
 
     def __init__(self, snapshots: Snapshots) -> None:
         self._snapshots = snapshots
+        self._renderer = Renderer()
+        self._places: Places | None = None
+        self._one = threading.Lock()
 
-    def collect(self) -> Iterator[Metric]:
-        yield from families(self._snapshots.latest)
+    def answer(self, accept: str) -> tuple[bytes, str]:
+        """Body and content type for a client with this Accept header."""
+        openmetrics = wants_openmetrics(accept)
+        snapshot = self._snapshots.latest
+        with self._one:
+            if self._places is None or not self._places.fit(snapshot):
+                self._places = Places.of(snapshot)
+            body = self._renderer.render(families(snapshot, self._places), openmetrics=openmetrics)
+        return body, OPENMETRICS if openmetrics else TEXT
 
 
-def families(snapshot: Snapshot) -> Iterator[Metric]:
-    """Every metric family of one snapshot."""
-    yield InfoMetricFamily(
-        "porwatch_build",
-        "Version of porwatch and of Python.",
-        value={"version": snapshot.scope.version, "python": platform.python_version()},
-    )
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What is the same in every snapshot of one configuration: the label sets of each wallet and asset. They are most
+    of all series, so they are made once and not for each scrape.
+
+    ``holdings``: (chain, wallet, asset) with the labels of its balance and the base units of a coin, of opened chains.
+    ``outflows``: the labels of what may be unexplained, with their position.
+    """
+
+    scope: Scope
+    opened: frozenset[str]
+    holdings: tuple[tuple[str, str, str], ...]
+    balances: tuple[tuple[str, str, str, str, str], ...]
+    coin: tuple[int, ...]
+    outflows: dict[tuple[str, str, str, str], int]
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> Places:
+        """Those of a snapshot."""
+        scope, opened = snapshot.scope, frozenset(snapshot.cursors)
+        each = [(wallet, asset) for wallet in scope.wallets for asset in scope.assets.get(wallet.chain, ())]
+        held = [(wallet, asset) for wallet, asset in each if wallet.chain in opened]
+        outflows = [(wallet.chain, wallet.name, wallet.tier.value, asset) for wallet, asset in each]
+        return cls(
+            scope=scope,
+            opened=opened,
+            holdings=tuple((wallet.chain, wallet.name, asset) for wallet, asset in held),
+            balances=tuple((w.chain, w.name, w.tier.value, w.owner.value, asset) for w, asset in held),
+            coin=tuple(int(10 ** scope.decimals[asset]) for _, asset in held),
+            outflows={labels: index for index, labels in enumerate(outflows)},
+        )
+
+    def fit(self, snapshot: Snapshot) -> bool:
+        """Whether they are those of this snapshot too."""
+        return self.scope is snapshot.scope and self.opened == snapshot.cursors.keys()
+
+
+def families(snapshot: Snapshot, places: Places | None = None) -> Iterator[Family]:
+    """Every metric family of one snapshot; ``places`` that fit it spare making them."""
+    build = {"version": snapshot.scope.version, "python": platform.python_version()}
+    text = "Version of porwatch and of Python."
+    yield Family("porwatch_build", text, Kind.INFO, tuple(build), (tuple(build.values()),), (1,))
     yield _gauge(
         "porwatch_config_last_reload_successful",
         "1: the running configuration is the one that was read last.",
@@ -70,14 +104,14 @@ def families(snapshot: Snapshot) -> Iterator[Metric]:
         {(): 1},
     )
     yield from _chains(snapshot)
-    yield from _amounts(snapshot)
+    yield from _amounts(snapshot, places or Places.of(snapshot))
     yield from _cases(snapshot)
     yield from _checks(snapshot.verdict)
     yield from _process(snapshot)
     yield from _surroundings(snapshot)
 
 
-def _chains(snapshot: Snapshot) -> Iterator[Metric]:
+def _chains(snapshot: Snapshot) -> Iterator[Family]:
     cursors = snapshot.cursors
     for name, text, values in (
         ("head_height", "Newest block that a node has shown.", snapshot.vitals.heads),
@@ -98,40 +132,39 @@ def _chains(snapshot: Snapshot) -> Iterator[Metric]:
     )
 
 
-def _amounts(snapshot: Snapshot) -> Iterator[Metric]:
-    scope = snapshot.scope
-    balances: dict[tuple[str, str, str, str, str], float] = {}
-    unexplained: dict[tuple[str, str, str, str], float] = {}
-    for wallet in scope.wallets:
-        for asset in scope.assets.get(wallet.chain, ()):
-            unexplained[wallet.chain, wallet.name, wallet.tier.value, asset] = 0.0
-            if wallet.chain in snapshot.cursors:
-                units = snapshot.final.get((wallet.chain, wallet.name, asset), 0)
-                labels = (wallet.chain, wallet.name, wallet.tier.value, wallet.owner.value, asset)
-                balances[labels] = _coins(snapshot, asset, units)
-    for key, units in snapshot.unexplained.items():
-        if key[3] in scope.decimals:
-            unexplained[key] = _coins(snapshot, key[3], units)
-    yield _gauge(
+def _amounts(snapshot: Snapshot, places: Places) -> Iterator[Family]:
+    # Division of two ints is rounded once, correctly.
+    units = map(snapshot.final.get, places.holdings, repeat(0))
+    yield Family(
         "porwatch_wallet_balance",
         "Coins recorded at the final block. Approximate (a float) and cached: exact figures are in the API.",
+        Kind.GAUGE,
         ("chain", "wallet", "tier", "owner", "asset"),
-        balances,
+        places.balances,
+        tuple(map(truediv, units, places.coin)),
     )
-    yield _gauge(
+    keys, values = list(places.outflows), [0.0] * len(places.outflows)
+    for key, lost in snapshot.unexplained.items():
+        if key[3] not in snapshot.scope.decimals:
+            continue
+        coins = lost / int(10 ** snapshot.scope.decimals[key[3]])
+        if key in places.outflows:
+            values[places.outflows[key]] = coins
+        else:
+            # A wallet that is no longer configured: its case is open all the same.
+            keys.append(key)
+            values.append(coins)
+    yield Family(
         "porwatch_unexplained_outflow",
         "Coins in open and acknowledged cases of unexplained outflow, fees excluded. Approximate (a float).",
+        Kind.GAUGE,
         ("chain", "wallet", "tier", "asset"),
-        unexplained,
+        keys,
+        values,
     )
 
 
-def _coins(snapshot: Snapshot, asset: str, units: int) -> float:
-    # Division of two ints is rounded once, correctly.
-    return units / int(10 ** snapshot.scope.decimals[asset])
-
-
-def _cases(snapshot: Snapshot) -> Iterator[Metric]:
+def _cases(snapshot: Snapshot) -> Iterator[Family]:
     open_cases: dict[tuple[str, str, str, str], float] = {
         (name, severity.value, chain, tier): 0
         for name, rule in RULES.items()
@@ -164,7 +197,7 @@ def _places(rule: Rule, chains: Iterable[str]) -> list[tuple[str, str]]:
     return [(chain, "") for chain in chains] if rule.extent is Extent.CHAIN else [("", "")]
 
 
-def _checks(verdict: Json | None) -> Iterator[Metric]:
+def _checks(verdict: Json | None) -> Iterator[Family]:
     """Holdings and checks of the newest verdict; what is unknown there has no sample here."""
     positions = [] if verdict is None else verdict["positions"]
     for name, text, key in (
@@ -186,7 +219,7 @@ def _checks(verdict: Json | None) -> Iterator[Metric]:
         yield _gauge(f"porwatch_check_{name}", f"1 where a check's verdict is {outcome}.", names, flags)
 
 
-def _process(snapshot: Snapshot) -> Iterator[Metric]:
+def _process(snapshot: Snapshot) -> Iterator[Family]:
     vitals = snapshot.vitals
     moves: dict[tuple[str, str, str, str], float] = {}
     for chain, assets in snapshot.scope.assets.items():
@@ -220,17 +253,17 @@ def _process(snapshot: Snapshot) -> Iterator[Metric]:
         "porwatch_detection_seconds",
         "From the first notice of a new head to the commit of the case found in it.",
         ("chain",),
-        {(chain,): counts for chain, counts in vitals.detection.items()},
+        {(chain,): vitals.detection.get(chain, _empty(DETECTION_BUCKETS)) for chain in vitals.chains},
     )
     yield _histogram(
         "porwatch_reorg_depth_blocks",
         "Blocks that a reorganisation replaced.",
         ("chain",),
-        {(chain,): counts for chain, counts in vitals.reorg_depth.items()},
+        {(chain,): vitals.reorg_depth.get(chain, _empty(REORG_BUCKETS)) for chain in vitals.chains},
     )
 
 
-def _surroundings(snapshot: Snapshot) -> Iterator[Metric]:
+def _surroundings(snapshot: Snapshot) -> Iterator[Family]:
     """What comes in from the books and waits to go out to the receivers: configured ones only."""
     pending = {name: snapshot.outbox.get(name) for name in snapshot.scope.receivers}
     yield _gauge(
@@ -261,27 +294,22 @@ def _surroundings(snapshot: Snapshot) -> Iterator[Metric]:
     )
 
 
+def _empty(bounds: tuple[float, ...]) -> Counts:
+    """A histogram that has counted nothing: its first case must not be the first sight of its series."""
+    return Counts(bounds, (0,) * (len(bounds) + 1), 0.0)
+
+
 def _seconds(moment: datetime) -> float:
     return moment.timestamp()
 
 
-def _gauge(name: str, text: str, labels: tuple[str, ...], values: Mapping[Labels, float]) -> Metric:
-    family = GaugeMetricFamily(name, text, labels=labels)
-    for key, value in values.items():
-        family.add_metric(key, value)
-    return family
+def _gauge(name: str, text: str, labels: tuple[str, ...], values: Mapping[Labels, float]) -> Family:
+    return Family(name, text, Kind.GAUGE, labels, tuple(values), tuple(values.values()))
 
 
-def _counter(name: str, text: str, labels: tuple[str, ...], values: Mapping[Labels, float]) -> Metric:
-    family = CounterMetricFamily(name, text, labels=labels)
-    for key, value in values.items():
-        family.add_metric(key, value)
-    return family
+def _counter(name: str, text: str, labels: tuple[str, ...], values: Mapping[Labels, float]) -> Family:
+    return Family(name, text, Kind.COUNTER, labels, tuple(values), tuple(values.values()))
 
 
-def _histogram(name: str, text: str, labels: tuple[str, ...], values: Mapping[Labels, Counts]) -> Metric:
-    family = HistogramMetricFamily(name, text, labels=labels)
-    for key, counts in values.items():
-        bounds = (*(str(bound) for bound in counts.bounds), "+Inf")
-        family.add_metric(key, list(zip(bounds, accumulate(counts.counts), strict=True)), counts.sum)
-    return family
+def _histogram(name: str, text: str, labels: tuple[str, ...], values: Mapping[Labels, Counts]) -> Family:
+    return Family(name, text, Kind.HISTOGRAM, labels, tuple(values), tuple(values.values()))

@@ -15,7 +15,6 @@ import structlog
 from fastapi import FastAPI, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
-from prometheus_client.exposition import choose_encoder
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
@@ -29,7 +28,7 @@ from monitor.publish.body import BodyTooLarge, read_body
 from monitor.publish.control import add_control
 from monitor.publish.deliver import utc_now
 from monitor.publish.guard import Access, refusal
-from monitor.publish.metrics import metrics_registry
+from monitor.publish.metrics import Metrics
 from monitor.publish.page import landing_page
 from monitor.publish.render import render_approval, render_case
 from monitor.publish.scope import Scope
@@ -150,7 +149,7 @@ def _handle_errors(app: FastAPI, access: Access) -> None:
 
 
 def _add_operations(app: FastAPI, served: Served) -> None:
-    registry = metrics_registry(served.snapshots)
+    scraped = Metrics(served.snapshots)
 
     def readable(path: str, kind: type[Response]) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
         """GET with its place in the OpenAPI document, and HEAD beside it."""
@@ -179,8 +178,8 @@ def _add_operations(app: FastAPI, served: Served) -> None:
     @readable("/metrics", PlainTextResponse)
     def metrics(request: Request) -> Response:
         """Metrics for Prometheus, in its text format or as OpenMetrics."""
-        encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(registry), media_type=content_type)
+        body, content_type = scraped.answer(request.headers.get("accept", ""))
+        return Response(body, media_type=content_type)
 
     @readable("/", HTMLResponse)
     def landing() -> Response:

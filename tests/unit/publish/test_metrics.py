@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from prometheus_client import generate_latest
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from chains.core.values import BlockRef
@@ -16,10 +16,11 @@ from monitor.health import Health
 from monitor.ledger.journal import Record
 from monitor.ledger.store import Advance, Commit, FeedState, Message
 from monitor.model import CaseState, Direction, Owner, Reason, Tier, Wallet, rfc3339
-from monitor.publish.metrics import metrics_registry
+from monitor.publish.metrics import Metrics, families
 from monitor.publish.scope import Scope
 from monitor.publish.snapshot import Snapshots, take_snapshot
 from monitor.publish.status import render_status
+from tests.unit.publish.registry import registry
 from tests.unit.publish.samples import BLOCK, NOW, SCOPE, THEFT, THIEF, TXID, Store, numbered
 
 FORBIDDEN = {"namespace", "pod", "service", "container", "endpoint", "job", "instance"}
@@ -104,13 +105,17 @@ def filled(store: Store, health: Health) -> Store:
 
 def samples(store: Store, health: Health, scope: Scope = SCOPE) -> dict[tuple[str, tuple[str, ...]], float]:
     """(name, label values in the order of CONTRACT.md's table where there is one) → value."""
-    registry = metrics_registry(Snapshots(store.ledger, health, scope, lambda: NOW))
-    return {(s.name, tuple(s.labels.values())): s.value for family in registry.collect() for s in family.samples}
+    snapshot = take_snapshot(store.ledger, health, scope, NOW)
+    return {
+        (name, tuple(labels.values())): value
+        for family in families(snapshot)
+        for name, labels, value in family.samples()
+    }
 
 
 def test_every_metric_of_this_version_is_there(filled: Store, health: Health) -> None:
-    registry = metrics_registry(Snapshots(filled.ledger, health, SCOPE, lambda: NOW))
-    found = {s.name: set(s.labels) for family in registry.collect() for s in family.samples}
+    snapshot = take_snapshot(filled.ledger, health, SCOPE, NOW)
+    found = {name: set(labels) for family in families(snapshot) for name, labels, _ in family.samples()}
     assert found == {
         "porwatch_build_info": {"version", "python"},
         "porwatch_head_height": {"chain"},
@@ -262,38 +267,57 @@ def test_a_large_exchange_stays_below_ten_thousand_series(chains: int, store: St
 
 
 def test_no_label_tells_an_address_a_transaction_or_a_place(filled: Store, health: Health) -> None:
-    text = generate_latest(metrics_registry(Snapshots(filled.ledger, health, SCOPE, lambda: NOW))).decode()
+    text = Metrics(Snapshots(filled.ledger, health, SCOPE, lambda: NOW)).answer("")[0].decode()
     names = set(re.findall(r'([a-z_]+)="', text))
     assert not names & FORBIDDEN
     for secret in (THIEF, TXID, BLOCK.hash, "0xhot", "://", "c0ffee"):
         assert secret not in text
 
 
-def test_both_text_formats_are_well_formed(filled: Store, health: Health) -> None:
-    registry = metrics_registry(Snapshots(filled.ledger, health, SCOPE, lambda: NOW))
-    encode, content_type = choose_encoder("application/openmetrics-text; version=1.0.0")
-    assert content_type.startswith("application/openmetrics-text")
-    families: list[Any] = list(text_string_to_metric_families(encode(registry).decode()))
-    assert len({family.name for family in families}) == len(families) > 25
-    assert all(family.documentation for family in families)
+OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
-def test_the_registry_refuses_a_metric_twice(store: Store, health: Health) -> None:
-    from monitor.publish.metrics import SnapshotCollector
+def test_both_text_formats_are_byte_for_byte_those_of_the_client_library(filled: Store, health: Health) -> None:
+    snapshots = Snapshots(filled.ledger, health, SCOPE, lambda: NOW)
+    metrics, reference = Metrics(snapshots), registry(snapshots)
+    for _ in ("first", "from what was written before"):
+        text, text_type = metrics.answer("text/plain; version=0.0.4")
+        assert text == generate_latest(reference)
+        assert text_type == "text/plain; version=0.0.4; charset=utf-8"
+        body, body_type = metrics.answer(OPENMETRICS)
+        assert body == openmetrics.generate_latest(reference)
+        assert body_type == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    parsed: list[Any] = list(text_string_to_metric_families(body.decode()))
+    assert len({family.name for family in parsed}) == len(parsed) > 25
+    assert all(family.documentation for family in parsed)
 
-    snapshots = Snapshots(store.ledger, health, SCOPE, lambda: NOW)
-    registry = metrics_registry(snapshots)
-    with pytest.raises(ValueError, match="Duplicated timeseries"):
-        registry.register(SnapshotCollector(snapshots))
+
+def test_a_scrape_shows_what_has_changed_since_the_last_one(filled: Store, health: Health) -> None:
+    snapshots = Snapshots(filled.ledger, health, SCOPE, lambda: NOW)
+    metrics = Metrics(snapshots)
+    before, _ = metrics.answer("")
+    filled.put(numbered(6), numbered(7, wallet="gone", tier=Tier.WARM))
+    first = BlockRef("bitcoin", 1, "h", "p", BLOCK.time)
+    filled.commit(Commit((opened("btc-cold", "bc1", "BTC", 5 * 10**8, first),), Advance(first, None, 1)))
+    health.heads["ethereum"] = 999
+    snapshots.latest = take_snapshot(filled.ledger, health, SCOPE, NOW)
+    after, _ = metrics.answer("")
+    assert after == generate_latest(registry(snapshots))
+    new = set(after.decode().splitlines()) - set(before.decode().splitlines())
+    assert 'porwatch_head_height{chain="ethereum"} 999.0' in new
+    assert 'porwatch_unexplained_outflow{asset="USDT",chain="ethereum",tier="warm",wallet="gone"} 250.000001' in new
+    assert (
+        'porwatch_wallet_balance{asset="BTC",chain="bitcoin",owner="customer",tier="cold",wallet="btc-cold"} 5.0' in new
+    )
 
 
 def test_a_scrape_asks_neither_the_ledger_nor_anyone(filled: Store, health: Health) -> None:
-    registry = metrics_registry(Snapshots(filled.ledger, health, SCOPE, lambda: NOW))
-    before = generate_latest(registry)
+    metrics = Metrics(Snapshots(filled.ledger, health, SCOPE, lambda: NOW))
+    before = metrics.answer("")
     filled.put(numbered(6))
     health.heads["ethereum"] = 999
     filled.ledger.close()
-    assert generate_latest(registry) == before
+    assert metrics.answer("") == before
 
 
 async def test_snapshots_follow_the_ledger_and_outlive_its_faults(
