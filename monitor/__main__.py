@@ -90,6 +90,13 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+class Page(StrEnum):
+    """How one page is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 class Output(StrEnum):
     """How lists are written."""
 
@@ -127,6 +134,18 @@ def run(config: ConfigFile) -> None:
     from monitor import commands
 
     raise typer.Exit(commands.run(config))
+
+
+@app.command()
+def shadow(
+    config: ConfigFile,
+    lang: Annotated[Language, typer.Option("--lang", help="Language of the page.")] = Language.EN,
+    output: Annotated[Page, typer.Option("--output", help="text, or json with exact figures.")] = Page.TEXT,
+) -> None:
+    """The page about what the shadow showed: explained share, what would have paged, how fast."""
+    from monitor.publish import shadow as shadowing
+
+    raise typer.Exit(shadowing.shadow(config, lang.value, output.value))
 
 
 @app.command()

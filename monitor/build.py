@@ -22,14 +22,14 @@ from monitor.config.resolved import Config
 from monitor.control.handed import read_one
 from monitor.control.render import causes, challenge_row
 from monitor.cycle import Cycles
-from monitor.detect import Grace
+from monitor.detect import Grace, Halting
 from monitor.evidence import EvidenceFolder
 from monitor.follow import Follower
 from monitor.health import Health
 from monitor.inbox import Inbox, Submission
 from monitor.ledger import reader
 from monitor.ledger.store import Ledger
-from monitor.model import Case, Tier, Wallet
+from monitor.model import Case, Severity, Tier, Wallet
 from monitor.profiles import read_profiles
 from monitor.proving import Proving, Undetermined, read_wanted
 from monitor.publish.actions import Unknown
@@ -37,6 +37,7 @@ from monitor.publish.deliver import Receiver, receivers
 from monitor.rules.codec import to_json
 from monitor.signing.keys import ReportKey, load_or_make
 from monitor.step import Outcome
+from monitor.step.observations import ShadowAsked
 from monitor.step.setup import SKEW, Setup
 from monitor.step.writer import Writer, utc_now
 from monitor.watchlist import WatchList
@@ -126,7 +127,7 @@ async def opened(config: Config) -> AsyncIterator[Monitor]:
     """Open the ledger and connect the chains; everything is closed again at the end.
 
     Raises LedgerError where the ledger cannot be opened or another porwatch has it, SecretError where
-    the report key cannot be used.
+    the report key cannot be used, ShadowRefused where the configured shadow may not be.
     """
     async with AsyncExitStack() as stack:
         ledger = Ledger(config.store_url())
@@ -139,6 +140,7 @@ async def opened(config: Config) -> AsyncIterator[Monitor]:
         told = receivers(config.alertmanagers)
         setup = _setup(config, tuple(receiver.name for receiver in told))
         writer = await stack.enter_async_context(Writer(ledger, setup, health))
+        await writer.take(ShadowAsked(config.shadow_end))
         inbox = Inbox(config, setup, ledger, writer, health)
         locators = _locators(config, ledger)
         for name, wallets in locators.items():
@@ -305,4 +307,13 @@ def _setup(config: Config, names: tuple[str, ...]) -> Setup:
         facts=facts_of(config),
         breach_after=config.policy.breach_after,
         price_max_age=timedelta(0) if prices is None else prices.max_age,
+        halting=_halting(config),
     )
+
+
+def _halting(config: Config) -> Halting | None:
+    halt = config.halt
+    if halt is None:
+        return None
+    minimum = Severity(halt.minimum_severity)
+    return Halting(frozenset(halt.rules), minimum, halt.lone_witness, halt.limit_per_hour, halt.dry_run)

@@ -62,6 +62,8 @@ def _open(path: Path, *, writable: bool = False) -> tuple[Config, Ledger] | None
 
 def check(path: Path, *, online: bool) -> int:
     """`porwatch check`: every mistake at once; with ``online`` also what each endpoint serves."""
+    from monitor.publish.rungs import rungs, spoken
+
     mistakes = [*check_files(path), *_profile_mistakes(path)]
     for mistake in mistakes:
         say(str(mistake))
@@ -69,6 +71,8 @@ def check(path: Path, *, online: bool) -> int:
         return WRONG
     config = load(path)
     sys.stdout.write(summary(config).rstrip("\n") + "\n")
+    for line in spoken(rungs(config)):
+        sys.stdout.write(line + "\n")
     for line in not_yet(config):
         say(line)
     return asyncio.run(_check_online(config)) if online else FINE
@@ -103,8 +107,6 @@ async def _check_online(config: Config) -> int:
 def not_yet(config: Config) -> list[str]:
     """Configured keys without effect in this version that are safe to leave so; the operator is told each time."""
     lines = []
-    if config.shadow_until is not None:
-        lines.append("shadow_until: has no effect in this version, cases page")
     if config.books.proposals is not None:
         lines.append("books.proposals: checked, but not used in this version")
     return lines
@@ -132,13 +134,14 @@ def run(path: Path) -> int:
     """`porwatch run`: 0 after a signal, 2 where it cannot start."""
     from monitor import daemon
     from monitor.ledger.store import LedgerError
+    from monitor.step.shadow import ShadowRefused
 
     config = _runnable(path)
     if config is None:
         return WRONG
     try:
         asyncio.run(daemon.run(config))
-    except (WrongChain, LedgerError, SecretError, daemon.CannotListen) as error:
+    except (WrongChain, LedgerError, SecretError, ShadowRefused, daemon.CannotListen) as error:
         say(str(error))
         return WRONG
     return FINE
@@ -149,13 +152,15 @@ def once(path: Path, output: str) -> int:
     from monitor import daemon
     from monitor.ledger.journal import JournalError
     from monitor.ledger.store import LedgerError
+    from monitor.publish.rungs import rungs, spoken
+    from monitor.step.shadow import ShadowRefused
 
     config = _runnable(path)
     if config is None:
         return WRONG
     try:
         verdict, critical = asyncio.run(daemon.once(config))
-    except (WrongChain, LedgerError, SecretError) as error:
+    except (WrongChain, LedgerError, SecretError, ShadowRefused) as error:
         say(str(error))
         return WRONG
     except JournalError as error:
@@ -169,6 +174,8 @@ def once(path: Path, output: str) -> int:
         say(str(error))
         return UNDETERMINED
     _print_verdict(verdict, output)
+    for line in spoken(rungs(config)):
+        say(line)
     return _verdict_code(verdict, critical)
 
 
@@ -206,6 +213,7 @@ def status(path: Path, output: str) -> int:
     """`porwatch status`: from the ledger, without or beside a running monitor; 1 with a critical case open."""
     from monitor.daemon import scope_of
     from monitor.health import Health
+    from monitor.publish.rungs import rows, rungs, spoken
     from monitor.publish.snapshot import take_snapshot
     from monitor.publish.status import render_status
     from monitor.step.writer import utc_now
@@ -217,13 +225,14 @@ def status(path: Path, output: str) -> int:
     now = utc_now()
     snapshot = take_snapshot(ledger, Health(now, tuple(config.chains)), scope_of(config), now)
     ledger.close()
-    body = render_status(snapshot)
+    body = {**render_status(snapshot), "rungs": rows(rungs(config))}
     if output == "json":
         sys.stdout.write(json.dumps(body, indent=2, ensure_ascii=False) + "\n")
     else:
         _print_rows(("wallet", "chain", "asset", "final"), [_holding(line) for line in body["holdings"]], output)
         if output == "table":
             _print_chains(body)
+            sys.stdout.write("".join(f"{line}\n" for line in spoken(rungs(config))))
     return FINDING if any(key[1] == "critical" for key, count in snapshot.cases.items() if count) else FINE
 
 

@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, nullcontext
 from datetime import timedelta
 from importlib.metadata import version
@@ -28,9 +28,11 @@ from monitor.publish.deadman import Deadman
 from monitor.publish.deliver import Delivery, receivers
 from monitor.publish.first_line import Form
 from monitor.publish.guard import Access
+from monitor.publish.halt import Halts
 from monitor.publish.scope import Channel, Scope
 from monitor.publish.snapshot import Snapshots
 from monitor.shipped import shipped
+from monitor.step.halting import RECEIVER as HALT
 from monitor.step.writer import utc_now
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ async def run(config: Config, *, ready: Callable[[str], None] | None = None) -> 
     """Run until SIGTERM or SIGINT. ``ready`` is called with the address once HTTP is served.
 
     Raises WrongChain where an endpoint serves another chain, LedgerError where the ledger is taken (or
-    is taken over while running),
+    is taken over while running), ShadowRefused where the configured shadow may not be,
     CannotListen where the address of HTTP is.
     """
     stop = asyncio.Event()
@@ -88,10 +90,12 @@ async def serve(monitor: Monitor, stop: asyncio.Event, ready: Callable[[str], No
             health=monitor.health,
             source=config.books.approvals is not None,
         )
-        monitor.writer.on_commit.append(delivery.wake)
+        halts = Halts(config.halt, config.base, monitor.ledger, monitor.writer.take, monitor.health)
+        monitor.writer.on_commit += [delivery.wake, halts.wake]
         scheduler = _scheduler(monitor)
         stack.callback(scheduler.shutdown, wait=False)
-        tasks = [snapshots.run(), delivery.run(), *(follower.run() for follower in monitor.followers.values())]
+        tasks = [snapshots.run(), _after_shadow(monitor, delivery.run), halts.run()]
+        tasks += [follower.run() for follower in monitor.followers.values()]
         if config.deadman.url_file is not None:
             url_file = config.path(config.deadman.url_file)
             tasks.append(Deadman(url_file, config.deadman.every, _FRESH, monitor.health).run())
@@ -148,7 +152,7 @@ def scope_of(config: Config) -> Scope:
         wallets=config.wallets,
         assets={name: (chain.native, *chain.tokens_by_asset()) for name, chain in config.chains.items()},
         decimals=config.decimals,
-        receivers=tuple(receiver.name for receiver in told),
+        receivers=(*(receiver.name for receiver in told), *(() if config.halt is None else (HALT,))),
         channels=tuple(Channel(receiver.name, receiver.redact, receiver.recipients) for receiver in told),
         endpoints={name: _endpoint_names(chain) for name, chain in config.chains.items()},
         sources=tuple(name for name in ("liabilities", "approvals", "prices") if getattr(books, name) is not None),
@@ -158,6 +162,21 @@ def scope_of(config: Config) -> Scope:
 def _endpoint_names(settings: ChainSettings) -> tuple[str, ...]:
     named = enumerate(settings.endpoints, start=1)
     return tuple(endpoint.name or f"endpoint-{i}" for i, endpoint in named if not endpoint.hint_only)
+
+
+async def _after_shadow(monitor: Monitor, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Begin ``work`` once cases may be told: at once, or when the shadow has ended."""
+    over = asyncio.Event()
+
+    def look() -> None:
+        if monitor.setup.shadow is None:
+            over.set()
+
+    monitor.writer.on_commit.append(look)
+    look()
+    await over.wait()
+    monitor.writer.on_commit.remove(look)
+    await work()
 
 
 def _scheduler(monitor: Monitor) -> AsyncIOScheduler:

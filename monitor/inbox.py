@@ -37,7 +37,7 @@ from monitor.ledger.encode import canonical, moment, parse
 from monitor.ledger.store import Ledger
 from monitor.model import Approval, Cancellation, Case, Liability, Price, rfc3339
 from monitor.step.approvals import SOURCE
-from monitor.step.observations import Acted, ApprovalsRead, Due, TableRead
+from monitor.step.observations import Acted, ApprovalsRead, Due, ShadowOver, TableRead
 from monitor.step.setup import Setup
 from monitor.step.writer import Writer, utc_now
 
@@ -302,7 +302,9 @@ class Inbox:
         return True
 
     async def tick(self) -> None:
-        """Grace periods end, feeds fall silent."""
+        """Grace periods end, feeds fall silent, the shadow ends."""
+        if self._setup.shadow is not None and not self._setup.is_silent(self._clock()):
+            await self._writer.take(ShadowOver())
         await self._writer.take(Due())
 
     async def approve(self, body: object) -> Submission:

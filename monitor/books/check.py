@@ -17,6 +17,7 @@ from monitor.config.loader import load
 from monitor.config.mistakes import ConfigError, Mistake, in_order
 from monitor.config.models import Approvals, Book, Declared
 from monitor.config.resolved import Config
+from monitor.config.shadow import check_shadow
 
 #: A file of another kind has as many mistakes as lines.
 _MOST_MALFORMED = 1_000
@@ -31,7 +32,8 @@ def check(path: str | Path, now: datetime | None = None) -> list[Mistake]:
         config = load(path)
     except ConfigError as error:
         return list(error.mistakes)
-    return list(in_order(check_books(config, now or datetime.now(UTC)), str(path)))
+    at = now or datetime.now(UTC)
+    return list(in_order([*check_shadow(config, str(path), at), *check_books(config, at)], str(path)))
 
 
 def check_books(config: Config, now: datetime) -> list[Mistake]:

@@ -14,6 +14,7 @@ from chains.core.settings import ChainSettings
 from monitor.config.document import Parts
 from monitor.config.mistakes import Path
 from monitor.config.models import Books, Policy, WalletSettings, is_profile_file
+from monitor.config.secret import SHORTEST_SIGNING_SECRET, SecretError, read_secret
 from monitor.config.translate import Report
 from monitor.config.yaml_tree import Tree
 
@@ -128,6 +129,23 @@ def check_files(parts: Parts, tree: Tree, base: FilePath, report: Report) -> Non
         wrong = _file_wrong(place, folder=name == "proposals")
         if wrong:
             report(("books", name, "file"), f"{book.file} {wrong}{' (it may be empty)' if name == 'approvals' else ''}")
+
+
+def check_halt(parts: Parts, base: FilePath, report: Report) -> None:
+    """The secret of requests to halt cannot be guessed. A file that cannot be read is reported with all files."""
+    halt = parts.sections.get("halt")
+    if halt is None:
+        return
+    try:
+        length = len(read_secret(base / halt.secret_file))
+    except SecretError:
+        return
+    if length < SHORTEST_SIGNING_SECRET:
+        report(
+            ("halt", "secret_file"),
+            f"{halt.secret_file} has {length} characters, fewer than {SHORTEST_SIGNING_SECRET}: "
+            "write a random secret, e.g. openssl rand -hex 32",
+        )
 
 
 def _file_wrong(place: FilePath, *, folder: bool = False) -> str:

@@ -10,6 +10,7 @@ from monitor.config.cross import (
     check_alertmanagers,
     check_chains,
     check_files,
+    check_halt,
     check_secrets,
     check_wallets,
 )
@@ -37,6 +38,7 @@ def load(path: str | FilePath) -> Config:
     check_wallets(parts, found)
     check_alertmanagers(parts, found)
     check_files(parts, tree, base, found)
+    check_halt(parts, base, found)
     claims = claim_all(parts, base, found, mistakes)
     allow = allowed(parts, found)
     check_secrets(tree, found, found.covers)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from datetime import time, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
@@ -145,6 +145,63 @@ class Deadman(Strict):
 
     url_file: FileName | None = Field(default=None, description="File with the URL that is called; none: no heartbeat.")
     every: Interval = Field(default=timedelta(seconds=60), description="How often.")
+
+
+#: rules whose cases may ask for a halt: those that say that assets leave, or that somebody changes what may leave
+HaltRule = Literal[
+    "unexplained_outflow",
+    "cold_without_approval",
+    "residual",
+    "sequence_gap",
+    "altered_approval",
+    "bad_approval_signature",
+    "control_drift",
+]
+HALT_RULES: tuple[str, ...] = get_args(HaltRule)
+
+
+class Halt(Strict):
+    """A signed request to the exchange's own system to halt withdrawals. porwatch itself moves nothing."""
+
+    url: WebUrl | None = Field(default=None, description="Where the request goes: https, or loopback.")
+    url_file: FileName | None = Field(default=None, description="File with that URL, where it is itself a secret.")
+    secret_file: FileName = Field(
+        description="File with the secret that requests are signed with (HMAC-SHA256): 32 characters or more."
+    )
+    ca_file: FileName | None = Field(
+        default=None,
+        description="Certificates in PEM form that the server's own must lead to, instead of the system's.",
+    )
+    rules: Annotated[tuple[HaltRule, ...], Field(strict=False)] = Field(description="Rules whose cases ask for a halt.")
+    minimum_severity: Literal["critical", "warning", "info"] = Field(
+        default="critical", description="Less severe cases ask for none."
+    )
+    lone_witness: bool = Field(
+        default=False,
+        description="true: also a case that too few endpoints show yet. false: it waits until the quorum confirms it.",
+    )
+    limit_per_hour: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=3, description="Requests within an hour; a case beyond it asks for none, says so, and pages as ever."
+    )
+    dry_run: bool = Field(default=True, description="true: what would be sent is recorded and logged, and not sent.")
+
+    @model_validator(mode="after")
+    def _one_address(self) -> Halt:
+        if (self.url is None) == (self.url_file is None):
+            raise ValueError("needs exactly one of url, url_file: write one of them")
+        if self.url is not None and not may_be_asked(self.url):
+            raise ValueError(
+                "url: its answer is believed, so it must not be forged: write https://, or a loopback address"
+            )
+        if not self.rules or len(set(self.rules)) != len(self.rules):
+            raise ValueError("rules: is empty or names a rule twice: write each rule once")
+        return self
+
+
+def may_be_asked(url: str) -> bool:
+    """Whether what answers at a web address is known: by its certificate, or because it is this machine."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or parts.hostname in {"127.0.0.1", "::1", "localhost"}
 
 
 class Asset(Strict):
@@ -533,6 +590,9 @@ class Document(Strict):
         default=(), description="Every Alertmanager by its own address: each gets every alert."
     )
     deadman: Deadman = Field(default=Deadman(), description="Heartbeat to a dead-man's switch outside.")
+    halt: Halt | None = Field(
+        default=None, description="A signed request to halt withdrawals; without this section nothing is ever asked."
+    )
     assets: Annotated[dict[Symbol, Asset], Field(min_length=1, max_length=1000)] = Field(
         description="Every asset by its symbol; one that is on no chain may be here for statements."
     )
@@ -548,7 +608,11 @@ class Document(Strict):
     books: Books = Field(default=Books(), description="What the exchange declares; each from a file or a database.")
     policy: Policy = Field(default=Policy(), description="What the exchange asks of itself.")
     shadow_until: Day | None = Field(
-        default=None, description=f"Until this date cases are recorded and shown, and nothing is paged. {LATER}"
+        default=None,
+        description=(
+            "Until this day begins in the entity's time zone, cases are recorded and shown, and none is paged. "
+            "At most 90 days, once for each ledger."
+        ),
     )
     schedule: Schedule = Field(default=Schedule(), description="When the timed work is done.")
     signing: Signing = Field(default=Signing(), description="What reports and the journal are signed with.")

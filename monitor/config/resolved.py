@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
@@ -18,6 +18,7 @@ from monitor.config.models import (
     Custodian,
     Deadman,
     Entity,
+    Halt,
     Policy,
     Schedule,
     Signing,
@@ -48,6 +49,7 @@ class Config:
     profiles: tuple[str, ...]
     alertmanagers: tuple[Alertmanager, ...]
     deadman: Deadman
+    halt: Halt | None
     assets: Mapping[str, Asset]
     chains: Mapping[str, ChainSettings]
     wallets: tuple[Wallet, ...]
@@ -75,6 +77,13 @@ class Config:
     def zone(self) -> ZoneInfo:
         """The time zone of the business day."""
         return ZoneInfo(self.entity.timezone)
+
+    @property
+    def shadow_end(self) -> datetime | None:
+        """When the day ``shadow_until`` begins in the entity's time zone, in UTC; None without that key."""
+        if self.shadow_until is None:
+            return None
+        return datetime.combine(self.shadow_until, time(), self.zone).astimezone(UTC)
 
     @property
     def store_path(self) -> Path | None:

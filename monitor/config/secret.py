@@ -6,6 +6,8 @@ from pathlib import Path
 
 #: A private key in PEM form has about 4 kB.
 LARGEST_SECRET = 64 * 1024
+#: as many as SHA-256 has bytes (RFC 2104, 3)
+SHORTEST_SIGNING_SECRET = 32
 
 
 class SecretError(Exception):
@@ -32,3 +34,14 @@ def read_secret(path: Path) -> str:
     if not text.strip():
         raise SecretError(f"{path}: is empty: write the secret into it")
     return text
+
+
+def read_signing_secret(path: Path) -> bytes:
+    """The secret of an HMAC. Raises SecretError as ``read_secret`` does, and for one that could be guessed."""
+    secret = read_secret(path)
+    if len(secret) < SHORTEST_SIGNING_SECRET:
+        raise SecretError(
+            f"{path}: has {len(secret)} characters, fewer than {SHORTEST_SIGNING_SECRET}: "
+            "write a random one, e.g. openssl rand -hex 32"
+        )
+    return secret.encode()

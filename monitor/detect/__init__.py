@@ -14,14 +14,18 @@ from monitor.detect.findings import (
     gap_cases,
     range_nearly_used,
     residual_cases,
+    shadow_ended,
     with_transactions,
 )
+from monitor.detect.halting import HALT_EVENTS, Halting, asks, contained, decided, halt_of
 from monitor.detect.incidents import Incident, Span, Standing, in_order, join, opens, recorded, remains, told
 from monitor.detect.outflows import Grace, Scene, cases_of_block, subject_ids, value_of
 from monitor.detect.words import source_of
 
 __all__ = [
+    "HALT_EVENTS",
     "Grace",
+    "Halting",
     "Incident",
     "Scene",
     "Span",
@@ -30,17 +34,21 @@ __all__ = [
     "altered_approval",
     "another_fault",
     "approved",
+    "asks",
     "bad_signature",
     "blind",
     "breach_cases",
     "breached_since",
     "cases_of_block",
     "coin_cases",
+    "contained",
     "contract_changed",
+    "decided",
     "deep_reorg",
     "due",
     "endpoint_lies",
     "gap_cases",
+    "halt_of",
     "ids_of",
     "in_order",
     "join",
@@ -50,6 +58,7 @@ __all__ = [
     "remains",
     "reorged_out",
     "residual_cases",
+    "shadow_ended",
     "source_of",
     "subject_ids",
     "told",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from chains.core.amounts import format_coins
 from chains.core.values import BlockRef, Fault
@@ -269,4 +270,26 @@ def blind(since: datetime, waiting: Sequence[Case], decimals: Mapping[str, int],
             "outflows_waiting": len(waiting),
             "unmatched": {asset: format_coins(units, decimals[asset]) for asset, units in sorted(sums.items())},
         },
+    )
+
+
+def shadow_ended(since: datetime, figures: Mapping[str, Any], now: datetime) -> Case:
+    """The end of the shadow: one case that tells what it showed; critical where critical cases are still open."""
+    paid, latency = figures["payments"], figures["latency"]
+    total = paid["explained"] + paid["not_attributed"] + paid["unexplained"]
+    median = f", median latency {latency['median_ms']} ms" if latency["measured"] else ""
+    subject = (
+        f"shadow from {rfc3339(since)} to {rfc3339(now)}: {paid['explained']} of {total} payments explained, "
+        f"{figures['would_have_paged']} cases would have paged, {figures['still_open']} of them are open{median}"
+    )
+    return replace(
+        _opened(
+            "shadow_ended",
+            case_id("shadow_ended", rfc3339(since)),
+            Severity.CRITICAL if figures["critical_open"] else Severity.WARNING,
+            now,
+            "cases are told from now on",
+        ),
+        subject=subject,
+        evidence={"figures": figures},
     )

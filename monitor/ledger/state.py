@@ -268,7 +268,7 @@ def _cancelled(connection: Connection, body: Json, _at: datetime) -> None:
 
 
 def _no_effect(_connection: Connection, _body: Json, _at: datetime) -> None:
-    """What was declared, accepted or not: in the journal for people and for evidence, not in the state."""
+    """What is in the journal for people, for evidence and to be found there, and not in the state."""
 
 
 def _matched(connection: Connection, body: Json, _at: datetime) -> None:
@@ -416,6 +416,8 @@ _APPLY: dict[str, Callable[[Connection, Json, datetime], None]] = {
     "declared": _no_effect,
     "evidence": _no_effect,
     "contract": _no_effect,
+    "halt": _no_effect,
+    "shadow": _no_effect,
     "matched": _matched,
     "case": _case,
     "verdict": _verdict,

@@ -52,15 +52,23 @@ async def post(
         async with session.post(url, json=body, allow_redirects=False) as response:
             if 200 <= response.status < 300:
                 return response.status
-            raise await _failure(response, now, quote=quote)
+            raise await failure_of(response, now, quote=quote)
     except TimeoutError as error:
         raise DeliveryFailed("no answer in time") from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
-        raise DeliveryFailed(f"no connection ({reason})") from error
+        raise DeliveryFailed(f"no connection ({reason_of(error)})") from error
 
 
-async def _failure(response: aiohttp.ClientResponse, now: datetime, *, quote: bool) -> DeliveryFailed:
+def reason_of(error: Exception) -> str:
+    """Why there was no answer, in a few words without the address."""
+    if isinstance(error, aiohttp.ClientSSLError) or not isinstance(error, OSError) or not error.errno:
+        # The numbers of TLS are not those of the system.
+        return type(error).__name__
+    return os.strerror(error.errno)
+
+
+async def failure_of(response: aiohttp.ClientResponse, now: datetime, *, quote: bool) -> DeliveryFailed:
+    """What an answer other than 2xx says; ``quote``: whether its body may be repeated."""
     status = response.status
     answer = await response.content.read(_ANSWER_SHOWN) if quote else b""
     detail = printable(answer.decode("utf-8", "replace").strip())

@@ -103,6 +103,7 @@ def families(snapshot: Snapshot, places: Places | None = None) -> Iterator[Famil
         (),
         {(): 1},
     )
+    yield _gauge("porwatch_shadow", "1: a shadow lasts, cases are told to nobody.", (), {(): int(snapshot.is_silent)})
     yield from _chains(snapshot)
     yield from _amounts(snapshot, places or Places.of(snapshot))
     yield from _cases(snapshot)

@@ -116,6 +116,13 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             "The approvals source has fallen silent.",
             "Check the system that writes approvals; the case counts the outflows that wait for it.",
         ),
+        "shadow_ended": Rule(
+            Category.QUALITY,
+            Extent.NOWHERE,
+            "The shadow has ended, and cases page from now on.",
+            "Read `porwatch shadow`, and look at every open case: each pages from now on.",
+            severities=(Severity.WARNING, Severity.CRITICAL),
+        ),
         "deep_reorg": Rule(
             Category.QUALITY,
             Extent.CHAIN,

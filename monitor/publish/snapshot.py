@@ -14,7 +14,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from monitor.health import Health, Histogram
-from monitor.ledger import reader
+from monitor.ledger import occasions, reader
 from monitor.ledger.encode import Json
 from monitor.ledger.reader import Cursor, Pending
 from monitor.ledger.store import FeedState, Ledger
@@ -62,6 +62,7 @@ class Snapshot:
     (the cursor, while that is lower). ``cases``: open and acknowledged ones by (rule, severity, chain,
     tier). ``unexplained``: units of open and acknowledged cases by (chain, wallet, tier, asset).
     ``residuals`` and ``gaps``: such cases by (chain, wallet). ``verdict``: the newest one as journalled, or None.
+    ``shadow``: its newest record, or None.
     """
 
     at: datetime
@@ -78,6 +79,12 @@ class Snapshot:
     outbox: Mapping[str, Pending]
     feeds: Mapping[str, FeedState]
     verdict: Json | None
+    shadow: Json | None = None
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether a shadow lasts: cases are told to nobody."""
+        return self.shadow is not None and self.shadow["state"] == "begun"
 
 
 def take_snapshot(ledger: Ledger, health: Health, scope: Scope, now: datetime) -> Snapshot:
@@ -105,6 +112,7 @@ def take_snapshot(ledger: Ledger, health: Health, scope: Scope, now: datetime) -
             outbox=reader.pending_messages(connection),
             feeds=reader.feeds(connection),
             verdict=reader.latest_verdict(connection),
+            shadow=occasions.newest_shadow(connection),
         )
 
 

@@ -25,6 +25,7 @@ def render_status(snapshot: Snapshot) -> Json:
         ],
         "problems": [_problem(key, text) for key, text in sorted(snapshot.vitals.problems.items())],
         "books": [_book(snapshot, source) for source in snapshot.scope.sources],
+        "shadow": _shadow(snapshot),
         "cases": {state.value: snapshot.states[state] for state in CaseState},
         "holdings": [line for wallet in snapshot.scope.wallets for line in _holdings(snapshot, wallet)],
         "outbox": [
@@ -72,6 +73,13 @@ def _chain(snapshot: Snapshot, chain: str) -> Json:
         "limits": list(vitals.limits.get(chain, ())),
         "followed": _age(snapshot, vitals.last_success.get(("follow", chain))),
     }
+
+
+def _shadow(snapshot: Snapshot) -> Json | None:
+    """Since and until when cases are told to nobody; None where they are told."""
+    if snapshot.shadow is None or not snapshot.is_silent:
+        return None
+    return {"since": snapshot.shadow["since"], "until": snapshot.shadow["until"]}
 
 
 def _age(snapshot: Snapshot, at: datetime | None) -> Json:

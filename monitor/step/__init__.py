@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -13,7 +13,7 @@ from monitor.assess import Inputs
 from monitor.ledger.journal import Record
 from monitor.ledger.store import Commit, commit
 from monitor.model import Attribution, Case
-from monitor.step import approvals, blocks, cases, checks, contracts, control, measure, tables
+from monitor.step import approvals, blocks, cases, checks, contracts, control, halting, measure, shadow, tables
 from monitor.step.observations import (
     Acted,
     Added,
@@ -29,12 +29,16 @@ from monitor.step.observations import (
     EndpointFault,
     EvidenceKept,
     FinalSeen,
+    HaltAnswered,
+    HaltWithdrawn,
     Measured,
     Observation,
     Opened,
     RangeNearlyUsed,
     ReorgTooDeep,
     Rewound,
+    ShadowAsked,
+    ShadowOver,
     TableRead,
     Witnessed,
 )
@@ -46,7 +50,7 @@ class Outcome:
     """What a step did, for those who publish it. ``answers``: one word for each approval record, in order.
 
     ``inputs``: what the verdict was computed from; ``holdings``: by chain, the readings behind them.
-    ``recoined``: chains whose set of coins was put right.
+    ``recoined``: chains whose set of coins was put right. ``shadow``: when the configured shadow ends, None for none.
     """
 
     cases: tuple[Case, ...] = ()
@@ -57,6 +61,7 @@ class Outcome:
     answers: tuple[str, ...] = ()
     depth: int = 0
     recoined: tuple[str, ...] = ()
+    shadow: datetime | None = None
     wrote: bool = True
 
 
@@ -65,6 +70,11 @@ def take(connection: Connection, setup: Setup, observation: Observation, now: da
     change, outcome = _plan(connection, setup, observation, now)
     if change == Commit():
         return outcome
+    if setup.is_silent(now):
+        change = replace(change, messages=())
+    else:
+        change, found = halting.with_requests(connection, setup, change, outcome.cases, now)
+        outcome = replace(outcome, cases=found)
     commit(connection, change, now)
     return outcome
 
@@ -131,3 +141,15 @@ def _plan(  # noqa: C901, PLR0911, PLR0912  one line a kind of observation
         case EvidenceKept():
             body = {"cycle": observation.cycle, "folder": observation.folder, "files": dict(observation.files)}
             return Commit((Record("evidence", body),)), Outcome()
+        case HaltAnswered():
+            change, found = halting.answered(connection, observation, now)
+            return change, Outcome(cases=found)
+        case HaltWithdrawn():
+            change, found = halting.withdrawn(connection, observation, now)
+            return change, Outcome(cases=found)
+        case ShadowAsked():
+            change, until = shadow.asked(connection, observation.until, now)
+            return change, Outcome(shadow=until)
+        case ShadowOver():
+            change, found = shadow.over(connection, setup, now)
+            return change, Outcome(cases=found)

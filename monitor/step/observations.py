@@ -230,6 +230,41 @@ class EvidenceKept:
     files: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class HaltAnswered:
+    """The exchange's endpoint took the request of outbox row ``row``.
+
+    ``contained_at``: since when withdrawals are halted; ``said_by``: who says so, "endpoint" or "porwatch" (the time
+    of the answer, where the endpoint named none that can be used).
+    """
+
+    row: int
+    case_id: str
+    contained_at: datetime
+    said_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class HaltWithdrawn:
+    """The request of outbox row ``row`` is not sent any more."""
+
+    row: int
+    case_id: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowAsked:
+    """The configuration of this start: until when cases are not told, None for no shadow."""
+
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowOver:
+    """The time of the shadow's end has come: from now on cases are told."""
+
+
 Observation = (
     Opened
     | AssetsOpened
@@ -252,4 +287,8 @@ Observation = (
     | EvidenceKept
     | ControlAsked
     | ControlShown
+    | HaltAnswered
+    | HaltWithdrawn
+    | ShadowAsked
+    | ShadowOver
 )

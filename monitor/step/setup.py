@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from monitor.assess import Facts
 from monitor.attribute import Rules
-from monitor.detect import Grace
+from monitor.detect import Grace, Halting
 from monitor.model import Owner, Price, Tier, Wallet
 
 #: how far a block's own time may be from when it was really seen, used on catch-up only
@@ -26,7 +26,8 @@ class Setup:
     ``owners``: wallet by chain and locator; ``carried``: the assets of each chain; ``known``:
     policy.allow by (chain, tier); ``quorums``: how many endpoints of a chain must agree; ``facts``: what a
     verdict depends on; ``breach_after``: how long a breach may last without a case; ``prices``: the last
-    good ones, by asset.
+    good ones, by asset; ``halting``: which cases ask for a halt of withdrawals; ``shadow``: until when cases are
+    recorded and not told, None once that is over.
     """
 
     wallets: Mapping[str, Wallet]
@@ -44,6 +45,12 @@ class Setup:
     breach_after: timedelta
     price_max_age: timedelta
     prices: Mapping[str, Price] = field(default_factory=dict)
+    halting: Halting | None = None
+    shadow: datetime | None = None
+
+    def is_silent(self, now: datetime) -> bool:
+        """Whether the shadow lasts: cases are told to nobody."""
+        return self.shadow is not None and now < self.shadow
 
     def fresh_prices(self, now: datetime) -> dict[str, Price]:
         """The prices that are young enough to be used."""

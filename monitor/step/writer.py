@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Never, Self, TypeVar
 
+from monitor import detect
 from monitor.health import Health
 from monitor.ledger import heads
 from monitor.ledger.store import Commit, Ledger, TakenOver, commit
 from monitor.signing.keys import ReportKey
 from monitor.step import Outcome, take
-from monitor.step.observations import BlockSeen, Observation, Opened, Rewound
+from monitor.step.observations import BlockSeen, Observation, Opened, Rewound, ShadowAsked, ShadowOver
 from monitor.step.setup import Setup
+
+log = logging.getLogger(__name__)
 
 _Argument = TypeVar("_Argument")
 _Result = TypeVar("_Result")
@@ -84,6 +88,8 @@ class Writer:
             wallets = self._setup.wallets
             owned = {locator: wallets[name] for locator, name in observation.wallets.items()}
             self._setup.owners[observation.opening.at.chain].update(owned)
+        elif isinstance(observation, ShadowAsked | ShadowOver):
+            self._setup.shadow = outcome.shadow
         self._count(observation, outcome)
         return outcome
 
@@ -102,7 +108,11 @@ class Writer:
             commit(connection, change, self._clock())
 
     def _count(self, observation: Observation, outcome: Outcome) -> None:
-        """Published counters, only for what is now committed."""
+        """Published counters and what the log says, only for what is now committed."""
+        for case in outcome.cases:
+            for last in case.history[-1:]:
+                if last.action in detect.HALT_EVENTS:
+                    log.warning(last.action, extra={"case": case.id, "why": last.note or "its rule is named"})
         match observation:
             case BlockSeen():
                 chain = observation.block.ref.chain

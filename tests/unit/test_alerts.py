@@ -125,6 +125,38 @@ def test_an_alert_that_is_removed_neutered_or_changed_fails_its_tests(
     assert survivors == []
 
 
+def in_a_shadow(group: dict[str, Any]) -> dict[str, Any]:
+    """The group with a shadow at every porwatch whose cases it has; other alerts than those on cases stay."""
+    instances = {found for entry in group["input_series"] for found in re.findall(r'instance="[^"]+"', entry["series"])}
+    silent = [{"series": f"porwatch_shadow{{{instance}}}", "values": "1x400"} for instance in sorted(instances)]
+    tests = [{**test, "exp_alerts": []} for test in group["alert_rule_test"]]
+    return {**group, "input_series": [*group["input_series"], *silent], "alert_rule_test": tests}
+
+
+@pytest.mark.parametrize("name", sorted(name for name, rule in RULES.items() if "rule" in rule["labels"]))
+def test_in_a_shadow_no_case_pages_on_this_path_and_another_porwatch_still_does(
+    name: str, require_component: Require, tmp_path: Path
+) -> None:
+    tool = require_component("promtool")
+    rules = {"groups": [{"name": "under-test", "rules": [RULES[name]]}]}
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump(rules), "utf-8")
+    quiet = [in_a_shadow(group) for group in groups_of(name)]
+    elsewhere = [
+        {
+            **group,
+            "input_series": [
+                *group["input_series"],
+                {"series": 'porwatch_shadow{instance="else:1"}', "values": "1x400"},
+            ],
+        }
+        for group in groups_of(name)
+    ]
+    tests = {"rule_files": ["rules.yml"], "evaluation_interval": "15s", "tests": [*quiet, *elsewhere]}
+    (tmp_path / "tests.yml").write_text(yaml.safe_dump(tests), "utf-8")
+    done = run(tool, "test", "rules", tmp_path / "tests.yml")
+    assert done.returncode == 0, said(done)
+
+
 # Lint of rules and tests
 
 

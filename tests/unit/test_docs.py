@@ -295,13 +295,17 @@ _NAMED = {
     "books/approvals.jsonl": "",
     "approvals.jsonl": "",
     "secrets/deadman": "https://switch.example/x\n",
+    "secrets/halt": "0123456789abcdef" * 4 + "\n",
     "secrets/dsn": "sqlite:///withdrawals.db\n",
     "secrets/provider-1": "https://node-1.example/v1/key\n",
     "secrets/provider-2": "https://node-2.example/v1/key\n",
 }
 
 
-@pytest.mark.parametrize("name", ["how-to/approvals-feed.md", "how-to/alerting.md", "how-to/several-endpoints.md"])
+_PARTS = ("approvals-feed", "alerting", "several-endpoints", "halt-withdrawals", "getting-in-gradually")
+
+
+@pytest.mark.parametrize("name", [f"how-to/{name}.md" for name in _PARTS])
 def test_a_part_of_a_configuration_fits_into_a_whole_one(name: str, tmp_path: Path) -> None:
     folder = written(DOCS / "how-to/first-configuration.md", tmp_path) / "evm"
     parts = [
