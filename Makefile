@@ -6,7 +6,7 @@ INSTALL = $(PIP) install --require-hashes --no-deps -r
 INSTALL_SELF = $(PIP) install --no-deps --no-build-isolation --editable .
 LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-.PHONY: help run install test check bench crashtest evidence mutation docs pictures lock clean
+.PHONY: help run install test check bench crashtest evidence mutation docs pictures lock sbom bundle bundle-check clean
 .DELETE_ON_ERROR:
 
 help:
@@ -21,6 +21,8 @@ help:
 	@echo "make docs             the generated reference pages, and the site in build/docs"
 	@echo "make pictures         the dashboards, drawn by Grafana's own panels into docs/images"
 	@echo "make lock             requirements/*.txt and package-lock.json anew"
+	@echo "make sbom             build/sbom.json, what porwatch is made of (CycloneDX)"
+	@echo "make bundle           build/porwatch-VERSION.tar.gz, for sites without network; make bundle-check installs it"
 	@echo "make clean            removes everything that was made here, .venv and .components too"
 
 run: .venv/run.stamp
@@ -47,6 +49,7 @@ check: .venv/dev.stamp
 	.venv/bin/python -m tools.mixin --check
 	.venv/bin/python -m tools.dashboards --check
 	.venv/bin/python -m tools.reference --check
+	.venv/bin/python -m tools.compose --check
 
 bench: .venv/dev.stamp
 	@.venv/bin/python tools/components.py anvil bitcoin
@@ -83,6 +86,15 @@ lock: .venv/dev.stamp
 	$(LOCK) --upgrade --extra zmq --extra postgres --extra report --extra build pyproject.toml -o requirements/run.txt
 	$(LOCK) --extra zmq --extra postgres --extra report --extra build --extra dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
 	npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved
+
+sbom: .venv/dev.stamp
+	.venv/bin/python -m tools.sbom
+
+bundle: .venv/dev.stamp
+	.venv/bin/python -m tools.bundle
+
+bundle-check: bundle
+	.venv/bin/python -m tools.bundle --check
 
 clean:
 	rm -rf .venv .components build dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache

@@ -375,18 +375,58 @@ def journal_rebuild(config: ConfigFile) -> None:
     raise typer.Exit(commands.journal_rebuild(config))
 
 
+@app.command()
+def backup(
+    config: ConfigFile, file: Annotated[Path, typer.Argument(metavar="FILE", help="The new file; never overwritten.")]
+) -> None:
+    """Copy the ledger and its evidence into one file, also while the monitor runs."""
+    from monitor import backup_commands
+
+    raise typer.Exit(backup_commands.backup(config, file))
+
+
+@app.command()
+def restore(
+    config: ConfigFile,
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="What porwatch backup made.")] = None,
+    head: Annotated[
+        Path | None,
+        typer.Option("--head", metavar="FILE", help="The last published tree head: evidence/journal.json of a report."),
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Who restores it.")] = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Where there is a ledger: keep it beside.")] = False,
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="PostgreSQL: pg_restore has brought it back; check and record it.")
+    ] = False,
+) -> None:
+    """Put a ledger back to the state of a backup; the journal records that, and what was published and is lost."""
+    from monitor import backup_commands
+
+    request = backup_commands.Request(head=head, name=name, reason=reason, replace=replace, in_place=in_place)
+    raise typer.Exit(backup_commands.restore(config, file, request))
+
+
 @db_app.command("upgrade")
 def db_upgrade(
     config: ConfigFile,
     plan: Annotated[bool, typer.Option("--plan", help="Print the SQL and change nothing.")] = False,
     apply: Annotated[bool, typer.Option("--apply", help="Change the database.")] = False,
+    owner: Annotated[
+        str | None, typer.Option("--owner", metavar="USER", help="The database user that owns the tables.")
+    ] = None,
+    owner_password: Annotated[
+        Path | None, typer.Option("--owner-password-file", metavar="FILE", help="The password of that user.")
+    ] = None,
 ) -> None:
     """Bring the ledger's schema to this version: --plan shows the SQL, --apply runs it."""
     from monitor import commands
 
     if plan == apply:
         raise typer.BadParameter("write --plan or --apply")
-    raise typer.Exit(commands.db_upgrade(config, apply=apply))
+    if owner_password is not None and owner is None:
+        raise typer.BadParameter("--owner-password-file belongs to --owner: write both")
+    raise typer.Exit(commands.db_upgrade(config, apply=apply, owner=owner, owner_password=owner_password))
 
 
 @wallets_app.command("challenge")

@@ -130,7 +130,7 @@ async def opened(config: Config) -> AsyncIterator[Monitor]:
     the report key cannot be used, ShadowRefused where the configured shadow may not be.
     """
     async with AsyncExitStack() as stack:
-        ledger = Ledger(config.store_url())
+        ledger = Ledger(config.store_url(), password=config.store_password())
         stack.callback(ledger.close)
         key = load_or_make(config.report_key_path)
         health = Health(started_at=utc_now(), chains=tuple(config.chains))
@@ -149,7 +149,7 @@ async def opened(config: Config) -> AsyncIterator[Monitor]:
             name: Completeness(chain, ledger, writer, health, _cold(config, locators[name]))
             for name, chain in chains.items()
         }
-        evidence = EvidenceFolder(config.store_path, config.base)
+        evidence = EvidenceFolder(config.state_folder)
         followers = {
             name: Follower(
                 chain=chain,

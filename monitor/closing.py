@@ -37,7 +37,7 @@ _LARGEST_BOOK = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """Keeps the evidence of closing verdicts beside the store, or beside the configuration where that is elsewhere."""
+    """Keeps the evidence of closing verdicts in the state folder."""
 
     config: Config
     ledger: Ledger
@@ -46,8 +46,7 @@ class Closing:
 
     @property
     def folder(self) -> Path:
-        store = self.config.store_path
-        return (self.config.base if store is None else store.parent) / "evidence" / "closes"
+        return self.config.state_folder / "evidence" / "closes"
 
     async def keep(self, inputs: Inputs, verdict: Mapping[str, object], holdings: Mapping[str, Holdings]) -> Path:
         """Write the folder of one verdict and journal its hashes; what a chain cannot testify to is left out.

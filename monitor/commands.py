@@ -415,8 +415,8 @@ def journal_rebuild(path: Path) -> int:
     return FINE
 
 
-def db_upgrade(path: Path, *, apply: bool) -> int:
-    """`porwatch db upgrade`: the SQL on standard output, or the upgrade itself."""
+def db_upgrade(path: Path, *, apply: bool, owner: str | None = None, owner_password: Path | None = None) -> int:
+    """`porwatch db upgrade`: the SQL on standard output, or the upgrade itself, as ``owner`` where one is named."""
     from monitor.ledger import migrate
     from monitor.ledger.store import LedgerError
 
@@ -424,7 +424,7 @@ def db_upgrade(path: Path, *, apply: bool) -> int:
     if config is None:
         return WRONG
     try:
-        url = config.store_url()
+        url = config.store_url(owner, owner_password)
         text = migrate.plan(url)
         if apply:
             migrate.apply(url)

@@ -13,10 +13,10 @@ _MOST = 1_000
 
 
 class EvidenceFolder:
-    """The folder ``evidence`` beside the SQLite ledger, or beside the configuration where the ledger is elsewhere."""
+    """The folder ``evidence`` of the state folder."""
 
-    def __init__(self, store: Path | None, base: Path) -> None:
-        self._folder = (base if store is None else store.parent) / "evidence"
+    def __init__(self, state: Path) -> None:
+        self._folder = state / "evidence"
 
     def write(self, fault: Fault) -> str:
         """The name of the file that holds this fault; the same fault is the same file. "" where there are too many."""

@@ -19,6 +19,8 @@ from chains.core.settings import HINT_SCHEMES, SCHEMES, Endpoint
 SECRET_BYTES = 65_536
 #: Shorter parts of a URL ("v1", "rpc") are no keys, and hiding them would garble messages.
 _SHORTEST_SECRET = 8
+#: The keys of an endpoint that name files.
+_FILES = ("url_file", "password_file", "cookie_file", "bearer_token_file", "headers_file", "ca_file")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -34,6 +36,20 @@ class Target:
 def target_of(endpoint: Endpoint, base: Path) -> Target:
     """Read an endpoint's files, relative to ``base``. Raises Unreachable, naming the key that cannot be used."""
     return _Secrets(endpoint, base).target()
+
+
+def stamp_of(endpoint: Endpoint, base: Path) -> tuple[tuple[int, int, int] | None, ...]:
+    """Which state each of an endpoint's files is in: another stamp means that one of them was written or replaced."""
+    return tuple(_stamp(base / name) for key in _FILES if (name := getattr(endpoint, key)) is not None)
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    # The inode too: files that are replaced whole, as mounted secrets are, may keep time and size.
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 class _Secrets:

@@ -6,13 +6,15 @@ No message raised here holds a URL, a host or a secret, and none has a cause tha
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 
-from chains.core.credentials import Target, reason, target_of
+from chains.core.credentials import Target, reason, stamp_of, target_of
 from chains.core.errors import BadAnswer, ChainError, Unreachable
 from chains.core.jsonrpc import Reply
 from chains.core.settings import Endpoint
@@ -22,6 +24,8 @@ CONNECT_SECONDS = 5.0
 #: bitcoind closes idle connections after 30 s (rpcservertimeout); ours are closed well before, so that
 #: no call meets a connection that the node is just giving up.
 KEEPALIVE_SECONDS = 15.0
+#: How often the files of an endpoint that answers are looked at: a key is often valid for a while after it was rotated.
+LOOK_SECONDS = 5.0
 
 
 class Transport(Protocol):
@@ -40,17 +44,29 @@ class Transport(Protocol):
 class HttpTransport:
     """HTTP with aiohttp. Nothing is read or opened before the first ``send``.
 
-    Secrets are read again after every failure and every refusal of credentials: bitcoind writes a
-    new cookie at each start, and a rotated key counts without a restart of porwatch.
+    Secrets are read again when a file of theirs has changed, after every failure and after every
+    refusal of credentials: bitcoind writes a new cookie at each start, and a rotated key counts
+    without a restart of porwatch. ``clock``: monotonic seconds.
     """
 
-    def __init__(self, endpoint: Endpoint, base: Path, *, concurrency: int, body_bytes: int) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        base: Path,
+        *,
+        concurrency: int,
+        body_bytes: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._endpoint = endpoint
         self._base = base
         self._body_bytes = body_bytes
         self._slots = asyncio.Semaphore(concurrency)
         self._session: aiohttp.ClientSession | None = None
         self._target: Target | None = None
+        self._clock = clock
+        self._look_at = 0.0
+        self._stamp: object = None
 
     async def send(self, path: str, body: bytes | None, timeout: float) -> Reply:
         try:
@@ -75,7 +91,7 @@ class HttpTransport:
             await session.close()
 
     async def _exchange(self, path: str, body: bytes | None) -> Reply:
-        target = self._target = self._target or target_of(self._endpoint, self._base)
+        target = self._current()
         session = self._session = self._session or _session()
         async with session.request(
             "GET" if body is None else "POST",
@@ -96,6 +112,23 @@ class HttpTransport:
                 response.headers.get("Retry-After"),
                 target.hide,
             )
+
+    def _current(self) -> Target:
+        """What the files say now. One that cannot be read while the endpoint answers takes nothing away."""
+        now = self._clock()
+        if self._target is not None and now < self._look_at:
+            return self._target
+        self._look_at = now + LOOK_SECONDS
+        # Taken before the reading: what is written meanwhile is another stamp at the next look.
+        stamp = stamp_of(self._endpoint, self._base)
+        if self._target is not None and stamp == self._stamp:
+            return self._target
+        try:
+            self._target, self._stamp = target_of(self._endpoint, self._base), stamp
+        except Unreachable:
+            if self._target is None:
+                raise
+        return self._target
 
     async def _content(self, response: aiohttp.ClientResponse) -> bytes:
         chunks: list[bytes] = []

@@ -6,7 +6,7 @@
       "rules": [
         {
           "alert": "PorwatchUnexplainedOutflow",
-          "expr": "max by (chain, wallet, tier, asset) (porwatch_unexplained_outflow) > 0\nor on (chain, tier)\nmax by (chain, tier) (porwatch_open_cases{rule=\"unexplained_outflow\"}) > 0\n",
+          "expr": "max by (chain, wallet, tier, asset) (porwatch_unexplained_outflow unless on (job, instance) porwatch_shadow == 1) > 0\nor on (chain, tier)\nmax by (chain, tier) (porwatch_open_cases{rule=\"unexplained_outflow\"} unless on (job, instance) porwatch_shadow == 1) > 0\n",
           "for": "0m",
           "keep_firing_for": "10m",
           "labels": {
@@ -23,7 +23,7 @@
         },
         {
           "alert": "PorwatchColdWithoutApproval",
-          "expr": "max by (chain, tier) (porwatch_open_cases{rule=\"cold_without_approval\"}) > 0",
+          "expr": "max by (chain, tier) (porwatch_open_cases{rule=\"cold_without_approval\"} unless on (job, instance) porwatch_shadow == 1) > 0",
           "for": "0m",
           "keep_firing_for": "10m",
           "labels": {
@@ -40,7 +40,7 @@
         },
         {
           "alert": "PorwatchResidual",
-          "expr": "max by (chain, wallet) (porwatch_residual_open) > 0",
+          "expr": "max by (chain, wallet) (porwatch_residual_open unless on (job, instance) porwatch_shadow == 1) > 0",
           "for": "0m",
           "keep_firing_for": "10m",
           "labels": {
@@ -57,7 +57,7 @@
         },
         {
           "alert": "PorwatchSequenceGap",
-          "expr": "max by (chain, wallet) (porwatch_sequence_gap_open) > 0",
+          "expr": "max by (chain, wallet) (porwatch_sequence_gap_open unless on (job, instance) porwatch_shadow == 1) > 0",
           "for": "0m",
           "keep_firing_for": "10m",
           "labels": {
@@ -79,7 +79,7 @@
       "rules": [
         {
           "alert": "PorwatchAlteredApproval",
-          "expr": "max by (severity, chain, tier) (porwatch_open_cases{rule=\"altered_approval\"}) > 0",
+          "expr": "max by (severity, chain, tier) (porwatch_open_cases{rule=\"altered_approval\"} unless on (job, instance) porwatch_shadow == 1) > 0",
           "for": "0m",
           "keep_firing_for": "10m",
           "labels": {
@@ -96,7 +96,7 @@
         },
         {
           "alert": "PorwatchBadApprovalSignature",
-          "expr": "max by (severity, chain, tier) (porwatch_open_cases{rule=\"bad_approval_signature\"}) > 0",
+          "expr": "max by (severity, chain, tier) (porwatch_open_cases{rule=\"bad_approval_signature\"} unless on (job, instance) porwatch_shadow == 1) > 0",
           "for": "0m",
           "keep_firing_for": "10m",
           "labels": {
@@ -113,7 +113,7 @@
         },
         {
           "alert": "PorwatchEndpointLies",
-          "expr": "max by (severity, chain, tier) (porwatch_open_cases{rule=\"endpoint_lies\"}) > 0",
+          "expr": "max by (severity, chain, tier) (porwatch_open_cases{rule=\"endpoint_lies\"} unless on (job, instance) porwatch_shadow == 1) > 0",
           "for": "0m",
           "keep_firing_for": "10m",
           "labels": {
@@ -130,7 +130,7 @@
         },
         {
           "alert": "PorwatchInventoryGap",
-          "expr": "max by (severity, chain, tier) (porwatch_open_cases{rule=\"inventory_gap\"}) > 0",
+          "expr": "max by (severity, chain, tier) (porwatch_open_cases{rule=\"inventory_gap\"} unless on (job, instance) porwatch_shadow == 1) > 0",
           "for": "0m",
           "keep_firing_for": "10m",
           "labels": {
@@ -147,7 +147,7 @@
         },
         {
           "alert": "PorwatchControlDrift",
-          "expr": "max by (severity, chain, tier) (porwatch_open_cases{rule=\"control_drift\"}) > 0",
+          "expr": "max by (severity, chain, tier) (porwatch_open_cases{rule=\"control_drift\"} unless on (job, instance) porwatch_shadow == 1) > 0",
           "for": "0m",
           "keep_firing_for": "10m",
           "labels": {
@@ -169,7 +169,7 @@
       "rules": [
         {
           "alert": "PorwatchCheckBreach",
-          "expr": "max by (profile, check, asset) (porwatch_check_breached) > 0\nor on ()\nmax(porwatch_open_cases{rule=\"check_breach\"}) > 0\n",
+          "expr": "max by (profile, check, asset) (porwatch_check_breached unless on (job, instance) porwatch_shadow == 1) > 0\nor on ()\nmax(porwatch_open_cases{rule=\"check_breach\"} unless on (job, instance) porwatch_shadow == 1) > 0\n",
           "for": "0m",
           "keep_firing_for": "10m",
           "labels": {
@@ -186,7 +186,7 @@
         },
         {
           "alert": "PorwatchWindowDressing",
-          "expr": "max by (severity) (porwatch_open_cases{rule=\"window_dressing\"}) > 0",
+          "expr": "max by (severity) (porwatch_open_cases{rule=\"window_dressing\"} unless on (job, instance) porwatch_shadow == 1) > 0",
           "for": "0m",
           "keep_firing_for": "10m",
           "labels": {
@@ -223,7 +223,7 @@
         },
         {
           "alert": "PorwatchApprovalsBlind",
-          "expr": "max by (severity, chain, tier) (porwatch_open_cases{rule=\"approvals_blind\"}) > 0",
+          "expr": "max by (severity, chain, tier) (porwatch_open_cases{rule=\"approvals_blind\"} unless on (job, instance) porwatch_shadow == 1) > 0",
           "for": "0m",
           "keep_firing_for": "10m",
           "labels": {
@@ -239,8 +239,24 @@
           }
         },
         {
+          "alert": "PorwatchShadowEnded",
+          "expr": "max by (severity) (porwatch_open_cases{rule=\"shadow_ended\"} unless on (job, instance) porwatch_shadow == 1) > 0",
+          "for": "0m",
+          "keep_firing_for": "10m",
+          "labels": {
+            "severity": "{{ $labels.severity }}",
+            "category": "quality",
+            "rule": "shadow_ended"
+          },
+          "annotations": {
+            "summary": "The shadow has ended, and cases page from now on.",
+            "description": "{{ $value }} open case(s): porwatch was configured to tell nobody until this day, and now tells of all that is open. Critical means that critical cases are among it. porwatch shadow prints what it showed.",
+            "runbook_url": "/runbooks/PorwatchShadowEnded"
+          }
+        },
+        {
           "alert": "PorwatchDeepReorg",
-          "expr": "max by (severity, chain, tier) (porwatch_open_cases{rule=\"deep_reorg\"}) > 0",
+          "expr": "max by (severity, chain, tier) (porwatch_open_cases{rule=\"deep_reorg\"} unless on (job, instance) porwatch_shadow == 1) > 0",
           "for": "0m",
           "keep_firing_for": "10m",
           "labels": {

@@ -116,6 +116,11 @@ def check_files(parts: Parts, tree: Tree, base: FilePath, report: Report) -> Non
             wrong = "is empty: write its content into it"
         if wrong:
             report(path, f"{value} {wrong}")
+    store = parts.sections.get("store")
+    if store is not None and store.folder is not None:
+        wrong = _file_wrong(base / store.folder, folder=True)
+        if wrong:
+            report(("store", "folder"), f"{store.folder} {wrong}")
     for index, profile in enumerate(parts.sections.get("profiles") or ()):
         wrong = _file_wrong(base / profile) if is_profile_file(profile) else ""
         if wrong:

@@ -68,6 +68,11 @@ class Store(Strict):
         description="sqlite:///FILE (relative to this file), or postgresql+psycopg://USER@HOST:PORT/NAME."
     )
     password_file: FileName | None = Field(default=None, description="File with the password of the PostgreSQL user.")
+    folder: FileName | None = Field(
+        default=None,
+        description="Where files of porwatch's own are kept: evidence, and the report key without signing.key_file. "
+        "Default: beside the SQLite file, else beside this file.",
+    )
 
     @model_validator(mode="before")
     @classmethod

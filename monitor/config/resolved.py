@@ -26,7 +26,7 @@ from monitor.config.models import (
     WalletSettings,
     Web,
 )
-from monitor.config.secret import read_secret
+from monitor.config.secret import KeptSecret, read_secret
 from monitor.model import Wallet
 
 _SQLITE = "sqlite:///"
@@ -92,26 +92,43 @@ class Config:
         return self.path(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else None
 
     @property
+    def state_folder(self) -> Path:
+        """Where files of porwatch's own are kept: store.folder, else beside the SQLite file or the configuration."""
+        if self.store.folder is not None:
+            return self.path(self.store.folder)
+        return self.base if self.store_path is None else self.store_path.parent
+
+    @property
     def report_key_path(self) -> Path:
-        """The report key: the configured file, or the one beside the SQLite file, else beside the configuration."""
+        """The report key: the configured file, or the one in the state folder."""
         if self.signing.key_file is not None:
             return self.path(self.signing.key_file)
-        return (self.base if self.store_path is None else self.store_path.parent) / "report.key"
+        return self.state_folder / "report.key"
 
     def path(self, name: str) -> Path:
         """A path of the configuration, made absolute."""
         return self.base / name
 
-    def store_url(self) -> str:
-        """The URL of the ledger for SQLAlchemy, its password included: never shown. Raises SecretError."""
+    def store_url(self, owner: str | None = None, owner_password: Path | None = None) -> str:
+        """The URL of the ledger for SQLAlchemy, its password included: never shown. Raises SecretError.
+
+        ``owner``: another database user, whose password is in ``owner_password``.
+        """
         if self.store_path is not None:
             return f"{_SQLITE}{self.store_path}"
-        if self.store.password_file is None:
-            return self.store.url
         parts = urlsplit(self.store.url)
         user, _, host = parts.netloc.rpartition("@")
-        password = quote(read_secret(self.path(self.store.password_file)), safe="")
-        return urlunsplit(parts._replace(netloc=f"{user}:{password}@{host}"))
+        file = None if self.store.password_file is None else self.path(self.store.password_file)
+        if owner is not None:
+            user, file = quote(owner, safe=""), owner_password
+        if file is not None:
+            user = f"{user}:{quote(read_secret(file), safe='')}"
+        return urlunsplit(parts._replace(netloc=f"{user}@{host}" if user else host))
+
+    def store_password(self) -> KeptSecret | None:
+        """The password of the ledger's database as it is at each use; None where it has none. Raises SecretError."""
+        name = self.store.password_file
+        return None if name is None else KeptSecret(self.path(name))
 
     def locator(self, chain: str, address: str) -> str:
         """The canonical locator of an address on a configured chain. Raises AddressError."""

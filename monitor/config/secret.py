@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 #: A private key in PEM form has about 4 kB.
@@ -45,3 +46,17 @@ def read_signing_secret(path: Path) -> bytes:
             "write a random one, e.g. openssl rand -hex 32"
         )
     return secret.encode()
+
+
+class KeptSecret:
+    """A secret that may be rotated: read anew at each use; while its file cannot be read, what it held last."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises SecretError where there is none to begin with."""
+        self._path = path
+        self._last = read_secret(path)
+
+    def __call__(self) -> str:
+        with suppress(SecretError):
+            self._last = read_secret(self._path)
+        return self._last

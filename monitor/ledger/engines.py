@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from sqlalchemy import URL, Engine
@@ -19,15 +20,17 @@ class Engines(Protocol):
     reader: Engine
     writer: Engine | None
 
+    def keep(self, schema: str) -> None: ...
+
     def close(self) -> None: ...
 
 
-def open_engines(url: URL, *, writable: bool) -> Engines:
-    """The engines for a store's URL. Raises LedgerError."""
+def open_engines(url: URL, *, writable: bool, password: Callable[[], str] | None = None) -> Engines:
+    """The engines for a store's URL. ``password``: asked for at each new connection. Raises LedgerError."""
     match url.get_backend_name():
         case "sqlite":
             return Sqlite(url, writable=writable)
         case "postgresql":
-            return Postgres(url, writable=writable)
+            return Postgres(url, writable=writable, password=password)
         case _:
             raise LedgerError("store: write store: sqlite:///porwatch.db, or postgresql+psycopg://USER@HOST/NAME")

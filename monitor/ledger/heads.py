@@ -153,6 +153,16 @@ def peaks(connection: Connection, size: int) -> list[str]:
     return [item.hex() for item in tree.resume(_lookup(connection), size).peaks]
 
 
+def record_hash(connection: Connection, seq: int) -> str:
+    """The hash of one record. Raises JournalError where it is missing."""
+    return _hashes(connection, seq - 1, 1)[0]
+
+
+def root_over(connection: Connection, size: int) -> str:
+    """The root of the tree over the first ``size`` records of a journal that was checked, in hex."""
+    return tree.resume(_lookup(connection), size).root().hex()
+
+
 def check(connection: Connection, publics: Collection[bytes]) -> Checked:
     """Verify the whole journal, the root and the signature of every head, and every stored subtree.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, inspect, make_url
 from sqlalchemy.exc import DBAPIError
 
-from monitor.ledger.engines import open_engines
+from monitor.ledger.engines import Engines, open_engines
 from monitor.ledger.errors import LedgerError, refused
 from monitor.ledger.postgres import assert_fit
 
@@ -62,6 +62,14 @@ def upgrade(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
+def keep(engines: Engines) -> None:
+    """Before an older schema is changed: have a copy of the ledger, so that the version before can go on with it."""
+    with engines.reader.connect() as connection:
+        found = current(connection)
+    if found is not None and found in revisions()[:-1]:
+        engines.keep(found)
+
+
 def plan(url: str) -> str:
     """The SQL that `apply` would run, "" where there is nothing to do. Changes nothing. Raises LedgerError."""
     target = make_url(url)
@@ -96,6 +104,8 @@ def apply(url: str) -> None:
 def _opened(url: str, *, writable: bool) -> Iterator[Connection]:
     engines = open_engines(make_url(url), writable=writable)
     try:
+        if writable:
+            keep(engines)
         with (engines.writer or engines.reader).begin() as connection:
             if connection.dialect.name == "postgresql":
                 assert_fit(connection)

@@ -12,6 +12,7 @@ would take the lock away: it must not stand between.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -66,7 +67,7 @@ class Postgres:
     #: tables are made by a person who may (`porwatch db upgrade`), never at run time
     migrates_itself = False
 
-    def __init__(self, url: URL, *, writable: bool) -> None:
+    def __init__(self, url: URL, *, writable: bool, password: Callable[[], str] | None = None) -> None:
         self.name = f"{url.host or 'localhost'}:{url.port or 5432}/{url.database}"
         try:
             self.reader = _engine(url, "reader", _READER, pool_size=8, max_overflow=8)
@@ -75,6 +76,12 @@ class Postgres:
             raise LedgerError("store: PostgreSQL needs psycopg: install porwatch with its extra postgres") from error
         if self.writer is not None:
             event.listen(self.writer, "connect", self._hold)
+        if password is not None:
+            for engine in filter(None, (self.reader, self.writer)):
+                event.listen(engine, "do_connect", _with(password))
+
+    def keep(self, schema: str) -> None:
+        """Nothing: an upgrade is one transaction, and copies of a database are made by its own tools."""
 
     def close(self) -> None:
         """Close every connection, which gives the lock back."""
@@ -95,6 +102,15 @@ class Postgres:
                 message = f"store: {self.name} is in use by another porwatch: stop that one first"
                 raise LedgerInUse(message) from error
             raise
+
+
+def _with(password: Callable[[], str]) -> Callable[..., None]:
+    """A password that is rotated counts from the next connection on: a session lives on with the old one."""
+
+    def ask(_dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
+        parameters["password"] = password()
+
+    return ask
 
 
 def assert_fit(connection: Connection) -> None:

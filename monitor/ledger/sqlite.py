@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
+from monitor.ledger.copies import copy_database
 from monitor.ledger.errors import LedgerError, LedgerInUse
 
 _BUSY_TIMEOUT_MS = 10_000
@@ -26,14 +27,22 @@ class Sqlite:
 
     def __init__(self, url: URL, *, writable: bool) -> None:
         path = Path(url.database or "")
-        self.name = str(path)
+        self.name, self._path = str(path), path
         if not path.parent.is_dir():
             raise LedgerError(f"store: the folder {path.parent} does not exist: create it")
         if not writable and not path.exists():
             raise LedgerError(f"store: {path} does not exist: start `porwatch run` or `porwatch once` first")
-        self._lock = _exclusive(path) if writable else None
+        self._lock = exclusive(path) if writable else None
         self.reader = _engine(url, writer=False)
         self.writer = _engine(url, writer=True) if writable else None
+
+    def keep(self, schema: str) -> None:
+        """Copy the ledger to FILE.schema-NNNN before its schema is changed; a copy of an earlier try is replaced."""
+        target = self._path.with_name(f"{self._path.name}.schema-{schema}")
+        part = target.with_name(f".{target.name}.part")
+        part.unlink(missing_ok=True)
+        copy_database(self._path, part)
+        part.replace(target)
 
     def close(self) -> None:
         """Close every connection and give the lock back."""
@@ -66,7 +75,7 @@ def _engine(url: URL, *, writer: bool) -> Engine:
     return engine
 
 
-def _exclusive(path: Path) -> IO[bytes]:
+def exclusive(path: Path) -> IO[bytes]:
     """A lock that the operating system drops with the process, however it ends."""
     try:
         # Without a buffer: closing one that cannot be written would raise again.

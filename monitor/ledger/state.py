@@ -418,6 +418,7 @@ _APPLY: dict[str, Callable[[Connection, Json, datetime], None]] = {
     "contract": _no_effect,
     "halt": _no_effect,
     "shadow": _no_effect,
+    "restored": _no_effect,
     "matched": _matched,
     "case": _case,
     "verdict": _verdict,

@@ -8,7 +8,7 @@ connections of their own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,7 +21,7 @@ from monitor.ledger import journal, schema, state
 from monitor.ledger.engines import open_engines
 from monitor.ledger.errors import LedgerError, LedgerInUse, TakenOver, refused
 from monitor.ledger.journal import Entry, Record
-from monitor.ledger.migrate import check, upgrade
+from monitor.ledger.migrate import check, keep, upgrade
 
 __all__ = [
     "HEADER_WINDOW",
@@ -92,8 +92,9 @@ class Commit:
 class Ledger:
     """An open ledger. ``write`` belongs to one thread; ``read`` may be used by any."""
 
-    def __init__(self, url: str, *, writable: bool = True) -> None:
-        self._engines = open_engines(make_url(url), writable=writable)
+    def __init__(self, url: str, *, writable: bool = True, password: Callable[[], str] | None = None) -> None:
+        """``password``: asked for at each new connection to a database, in place of the one in ``url``."""
+        self._engines = open_engines(make_url(url), writable=writable, password=password)
         self._epoch = 0
         try:
             self._open()
@@ -107,6 +108,8 @@ class Ledger:
 
     def _open(self) -> None:
         writer = self._engines.writer
+        if writer is not None and self._engines.migrates_itself:
+            keep(self._engines)
         with (writer or self._engines.reader).begin() as connection:
             if writer is not None and self._engines.migrates_itself:
                 upgrade(connection)

@@ -149,9 +149,8 @@ def _moment(text: str) -> datetime:
 
 
 def kept_of(config: Config) -> Path:
-    """Where closes are kept: beside the SQLite file, else beside the configuration."""
-    store = config.store_path
-    return (config.base if store is None else store.parent) / "evidence" / "closes"
+    """Where closes are kept."""
+    return config.state_folder / "evidence" / "closes"
 
 
 def _previous(folder: Path, key: ReportKey) -> tuple[str, Head]:

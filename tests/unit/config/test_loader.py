@@ -90,6 +90,39 @@ def test_a_config_for_postgresql_takes_its_password_from_a_file(tmp_path: Path) 
     assert "p@ss" not in repr(config)
 
 
+def test_the_owner_of_the_tables_is_another_user_with_a_password_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "pw").write_text("p@ss\n")
+    (tmp_path / "owner").write_text("o:wner\n")
+    store = {"url": "postgresql+psycopg://porwatch@db.example/porwatch", "password_file": "pw"}
+    config = load(written(tmp_path, BASE | {"store": store}))
+    assert config.store_url("boss", tmp_path / "owner") == "postgresql+psycopg://boss:o%3Awner@db.example/porwatch"
+    assert config.store_url("boss") == "postgresql+psycopg://boss@db.example/porwatch"
+
+
+def test_a_rotated_password_counts_and_one_that_cannot_be_read_takes_none_away(tmp_path: Path) -> None:
+    (tmp_path / "pw").write_text("first\n")
+    store = {"url": "postgresql+psycopg://porwatch@db.example/porwatch", "password_file": "pw"}
+    password = load(written(tmp_path, BASE | {"store": store})).store_password()
+    assert password is not None
+    seen = [password()]
+    for content in ("second\n", "", "third\n"):
+        (tmp_path / "pw").write_text(content)
+        seen.append(password())
+    assert seen == ["first", "second", "second", "third"]
+
+
+def test_files_of_porwatchs_own_lie_beside_the_ledger_unless_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    for store, where in (
+        ("sqlite:///data/porwatch.db", tmp_path / "data"),
+        ({"url": "sqlite:///data/porwatch.db", "folder": "state"}, tmp_path / "state"),
+        ({"url": "postgresql+psycopg://porwatch@db.example/porwatch"}, tmp_path),
+        ({"url": "postgresql+psycopg://porwatch@db.example/porwatch", "folder": "state"}, tmp_path / "state"),
+    ):
+        config = load(written(tmp_path, BASE | {"store": store}))
+        assert (config.state_folder, config.report_key_path) == (where, where / "report.key")
+
+
 def test_an_allowed_destination_is_known_on_every_chain_that_reads_it(tmp_path: Path) -> None:
     allow = {
         "cold": ["bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"],

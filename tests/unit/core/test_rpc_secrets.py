@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from base64 import b64decode
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from chains.core.credentials import Target, target_of
 from chains.core.errors import Unreachable
 from chains.core.settings import Endpoint
-from chains.core.transport import HttpTransport, _below
+from chains.core.transport import LOOK_SECONDS, HttpTransport, _below
 
 KEY = "0123456789abcdef-key"
 
@@ -126,3 +127,78 @@ async def test_a_file_that_is_not_there_is_named_by_its_key(tmp_path: Path, key:
 )
 def test_a_path_goes_below_the_url(url: str, path: str, whole: str) -> None:
     assert _below(url, path) == whole
+
+
+# -- rotation ---------------------------------------------------------------------------------------
+
+
+class Hand:
+    """A clock that is moved by hand."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def hand() -> Hand:
+    return Hand()
+
+
+def password_of(transport: HttpTransport) -> str:
+    return basic(transport._current()).partition(":")[2]
+
+
+def wire(folder: Path, hand: Hand) -> HttpTransport:
+    endpoint = Endpoint(url="http://node.example/", username="u", password_file="secret")
+    return HttpTransport(endpoint, folder, concurrency=1, body_bytes=1, clock=hand)
+
+
+def test_a_password_that_is_rotated_counts_while_the_old_one_is_still_valid(tmp_path: Path, hand: Hand) -> None:
+    write(tmp_path, "old")
+    transport = wire(tmp_path, hand)
+    assert password_of(transport) == "old"
+    write(tmp_path, "newer")
+    assert password_of(transport) == "old", "files are looked at now and then, not at every call"
+    hand.now += LOOK_SECONDS
+    assert password_of(transport) == "newer"
+
+
+def test_a_secret_that_is_replaced_whole_counts_though_its_size_and_time_are_the_same(
+    tmp_path: Path, hand: Hand
+) -> None:
+    write(tmp_path, "old")
+    transport = wire(tmp_path, hand)
+    password_of(transport)
+    fresh = tmp_path / "fresh"
+    fresh.write_text("new")
+    before = (tmp_path / "secret").stat()
+    os.utime(fresh, ns=(before.st_atime_ns, before.st_mtime_ns))
+    fresh.replace(tmp_path / "secret")
+    hand.now += LOOK_SECONDS
+    assert password_of(transport) == "new"
+
+
+def test_a_file_that_cannot_be_read_takes_no_working_key_away_and_counts_once_it_can(
+    tmp_path: Path, hand: Hand
+) -> None:
+    write(tmp_path, "old")
+    transport = wire(tmp_path, hand)
+    password_of(transport)
+    write(tmp_path, "")
+    hand.now += LOOK_SECONDS
+    assert password_of(transport) == "old"
+    write(tmp_path, "new")
+    hand.now += LOOK_SECONDS
+    assert password_of(transport) == "new"
+
+
+def test_after_a_failure_a_file_that_cannot_be_read_is_the_reason(tmp_path: Path, hand: Hand) -> None:
+    write(tmp_path, "old")
+    transport = wire(tmp_path, hand)
+    password_of(transport)
+    transport._target = None
+    write(tmp_path, "")
+    with pytest.raises(Unreachable, match="password_file"):
+        transport._current()
