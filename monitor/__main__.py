@@ -49,6 +49,9 @@ app.add_typer(report_app, name="report")
 wallets_app = typer.Typer(help="Control of the addresses that are watched.", no_args_is_help=True)
 app.add_typer(wallets_app, name="wallets")
 
+ceremonies_app = typer.Typer(help="Announced work on cold wallets.", no_args_is_help=True)
+app.add_typer(ceremonies_app, name="ceremonies")
+
 
 class Preset(StrEnum):
     """Which sections are printed."""
@@ -349,6 +352,60 @@ def cases_export(
     from monitor.publish.pack import command
 
     raise typer.Exit(command.export(context.obj, case_id, incident, out))
+
+
+@ceremonies_app.callback()
+def _ceremonies(context: typer.Context, config: ConfigFile) -> None:
+    context.obj = config
+
+
+@ceremonies_app.command("list")
+def ceremonies_list(context: typer.Context, output: OutputOption = Output.TABLE) -> None:
+    """List the ceremonies, the window that begins last first."""
+    from monitor import ceremony_commands
+
+    raise typer.Exit(ceremony_commands.listed(context.obj, output.value))
+
+
+@ceremonies_app.command("announce")
+def ceremonies_announce(
+    context: typer.Context,
+    wallet: Annotated[list[str], typer.Option("--wallet", help="A cold wallet; may be given several times.")],
+    begin: Annotated[str, typer.Option("--from", help="When the window begins, e.g. 2026-11-24T10:00:00+09:00.")],
+    end: Annotated[str, typer.Option("--to", help="When it ends.")],
+    purpose: Annotated[str, typer.Option("--purpose", help="What will be done, in one line.")],
+    name: Annotated[str, typer.Option("--name", help="Who announces it.")],
+) -> None:
+    """Announce work on cold wallets; it counts once a second person has confirmed it."""
+    from monitor import ceremony_commands
+
+    body = {"purpose": purpose, "wallets": wallet, "from": begin, "to": end, "name": name}
+    raise typer.Exit(ceremony_commands.announce(context.obj, body))
+
+
+@ceremonies_app.command("confirm")
+def ceremonies_confirm(
+    context: typer.Context,
+    ceremony_id: Annotated[str, typer.Argument(metavar="ID")],
+    name: Annotated[str, typer.Option("--name", help="Who confirms it: another person than announced it.")],
+) -> None:
+    """Confirm an announced ceremony as the second person."""
+    from monitor import ceremony_commands
+
+    raise typer.Exit(ceremony_commands.confirm(context.obj, ceremony_id, name))
+
+
+@ceremonies_app.command("cancel")
+def ceremonies_cancel(
+    context: typer.Context,
+    ceremony_id: Annotated[str, typer.Argument(metavar="ID")],
+    name: Annotated[str, typer.Option("--name", help="Who cancels it.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why.")],
+) -> None:
+    """Cancel a ceremony: from now on it no longer counts."""
+    from monitor import ceremony_commands
+
+    raise typer.Exit(ceremony_commands.cancel(context.obj, ceremony_id, name, reason))
 
 
 @alerts_app.command("test")

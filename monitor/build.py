@@ -22,7 +22,7 @@ from monitor.config.resolved import Config
 from monitor.control.handed import read_one
 from monitor.control.render import causes, challenge_row
 from monitor.cycle import Cycles
-from monitor.detect import Grace, Halting
+from monitor.detect import Announcement, Ceremony, Grace, Halting
 from monitor.evidence import EvidenceFolder
 from monitor.follow import Follower
 from monitor.health import Health
@@ -37,7 +37,7 @@ from monitor.publish.deliver import Receiver, receivers
 from monitor.rules.codec import to_json
 from monitor.signing.keys import ReportKey, load_or_make
 from monitor.step import Outcome
-from monitor.step.observations import ShadowAsked
+from monitor.step.observations import CeremonyAnnounced, CeremonyCancelled, CeremonyConfirmed, ShadowAsked
 from monitor.step.setup import SKEW, Setup
 from monitor.step.writer import Writer, utc_now
 from monitor.watchlist import WatchList
@@ -108,6 +108,15 @@ class Desk:
 
     async def add_addresses(self, wallet: str, addresses: Sequence[str], by: str) -> list[str]:
         return await self.watchlist.add(wallet, addresses, by)
+
+    async def announce(self, wanted: Announcement, name: str, user: str) -> Ceremony:
+        return await self.inbox.ceremony(CeremonyAnnounced(wanted, name, user))
+
+    async def confirm(self, ceremony_id: str, name: str, user: str) -> Ceremony:
+        return await self.inbox.ceremony(CeremonyConfirmed(ceremony_id, name, user))
+
+    async def cancel(self, ceremony_id: str, name: str, reason: str, user: str) -> Ceremony:
+        return await self.inbox.ceremony(CeremonyCancelled(ceremony_id, name, reason, user))
 
     async def ask_control(self, body: object) -> list[dict[str, Any]]:
         try:
@@ -308,6 +317,9 @@ def _setup(config: Config, names: tuple[str, ...]) -> Setup:
         breach_after=config.policy.breach_after,
         price_max_age=timedelta(0) if prices is None else prices.max_age,
         halting=_halting(config),
+        ceremonies_required=frozenset(
+            name for name, each in config.wallet_settings.items() if each.ceremonies == "required"
+        ),
     )
 
 

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from chains.core.chain import Chain, HasContracts
 from chains.core.errors import BadAnswer, ChainError, reason_of
 from chains.core.values import Account, BlockRef, Holdings
-from monitor.assess import Books, Owed
+from monitor.assess import Books, Inputs, Owed
 from monitor.completeness import Completeness
 from monitor.health import Health
 from monitor.ledger import reader
@@ -69,6 +69,8 @@ class Cycles:
             self.anchored |= {name: anchor.height for name, anchor in anchors.items() if name not in failures}
         for chain in outcome.recoined:
             self.reload(chain)
+        assert outcome.inputs is not None
+        self.health.evidence = _evidence(outcome.inputs)
         self._report("cycle", failures)
         return outcome
 
@@ -90,6 +92,8 @@ class Cycles:
         proved = await chain.prove(accounts, anchor)
         await self.checks[chain.name].compare(anchor, proved, {}, "final")
         self._proofs[chain.name] = _Proof(utc_now(), frozenset(proved))
+        if len(proved) == len(accounts):
+            self.health.proved[chain.name] = self._proofs[chain.name].at
         if isinstance(chain, HasContracts):
             await self.writer.take(ContractsSeen(anchor, await chain.contract_states(anchor)))
 
@@ -202,3 +206,13 @@ class _Reading:
     anchor: BlockRef | None
     holdings: Holdings | None
     failure: str
+
+
+def _evidence(inputs: Inputs) -> dict[tuple[str, str, str], str]:
+    """How well each wallet's holdings were known at the anchors; a chain that was not read has none."""
+    return {
+        (reading.chain, line.wallet, line.asset): "agreed" if line.verified == line.units else "claimed"
+        for reading in inputs.readings
+        if reading.as_of is None
+        for line in reading.lines or ()
+    }

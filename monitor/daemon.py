@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import AsyncExitStack, nullcontext
+from contextlib import AsyncExitStack, nullcontext, suppress
 from datetime import timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED, JobExecutionEv
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
+from chains.core.errors import AddressError
 from chains.core.settings import ChainSettings
 from monitor.build import Desk, Monitor, opened
 from monitor.clock import follow_clock
@@ -24,6 +25,8 @@ from monitor.config.resolved import Config
 from monitor.daily import Daily
 from monitor.ledger import reader
 from monitor.ledger.store import LedgerError
+from monitor.model import Tier
+from monitor.publish.api.particulars import Particulars
 from monitor.publish.deadman import Deadman
 from monitor.publish.deliver import Delivery, receivers
 from monitor.publish.first_line import Form
@@ -31,6 +34,7 @@ from monitor.publish.guard import Access
 from monitor.publish.halt import Halts
 from monitor.publish.scope import Channel, Scope
 from monitor.publish.snapshot import Snapshots
+from monitor.reporting import DailyReport
 from monitor.shipped import shipped
 from monitor.step.halting import RECEIVER as HALT
 from monitor.step.writer import utc_now
@@ -46,6 +50,8 @@ _MISFIRE_SECONDS = 300
 _TICK_SECONDS = 1
 #: how often a tree head of the journal is signed, besides at each close
 _HEAD_HOURS = 1
+#: how often a daily report that is missing is tried again
+_REPORT_HOURS = 1
 _STOP_SECONDS = 10.0
 #: the first cycle need not wait for a whole interval, only for the chains to be opened
 _FIRST_CYCLE = timedelta(seconds=5)
@@ -159,6 +165,33 @@ def scope_of(config: Config) -> Scope:
     )
 
 
+def particulars_of(config: Config) -> Particulars:
+    """What is configured, for the API."""
+    books = config.books
+
+    def spellings(address: str) -> tuple[str, ...]:
+        found = {address}
+        for chain in config.chains:
+            with suppress(AddressError):
+                found.add(config.locator(chain, address))
+        return tuple(sorted(found))
+
+    return Particulars(
+        known={
+            (chain, tier): config.allow["cold" if tier is Tier.COLD else "hot"].get(chain, frozenset())
+            for chain in config.chains
+            for tier in Tier
+        },
+        spellings=spellings,
+        liabilities_age=None if books.liabilities is None else books.liabilities.max_age,
+        statements=books.statements is not None,
+        reports=config.reports_path,
+        ceremonies_required=frozenset(
+            name for name, each in config.wallet_settings.items() if each.ceremonies == "required"
+        ),
+    )
+
+
 def _endpoint_names(settings: ChainSettings) -> tuple[str, ...]:
     named = enumerate(settings.endpoints, start=1)
     return tuple(endpoint.name or f"endpoint-{i}" for i, endpoint in named if not endpoint.hint_only)
@@ -194,6 +227,11 @@ def _scheduler(monitor: Monitor) -> AsyncIOScheduler:
         **common,
     )
     scheduler.add_job(_until_cancelled(monitor.close), Daily(schedule.close, zone), id="close", **common)
+    report = _until_cancelled(DailyReport(monitor.config, monitor.ledger, monitor.health).run)
+    scheduler.add_job(report, Daily(schedule.report, zone), id="report", **common)
+    # What could not be made then, or was due while porwatch did not run.
+    again = {"hours": _REPORT_HOURS, "next_run_time": first + _FIRST_CYCLE}
+    scheduler.add_job(report, "interval", **again, id="missing report", **common)
     scheduler.add_job(_until_cancelled(monitor.seal), "interval", hours=_HEAD_HOURS, id="seal", **common)
     scheduler.add_job(
         _until_cancelled(monitor.cycles.prove),
@@ -276,6 +314,7 @@ async def _serve_http(stack: AsyncExitStack, monitor: Monitor, scope: Scope, sna
             actions=Desk(monitor.inbox, monitor.watchlist, monitor.proving),
             access=access,
             runbook=_runbook,
+            particulars=particulars_of(config),
         )
     )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

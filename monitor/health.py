@@ -40,7 +40,8 @@ class Health:
     ``opened``: chains whose watch list is the configuration's. ``movements``:
     by (chain, asset, direction, reason). ``rpc``: requests by (chain, endpoint, outcome);
     ``disagreements``: proven lies by (chain, endpoint); ``quarantined``: endpoints not asked any more;
-    ``limits``: what the nodes of a chain cannot do, as sentences.
+    ``limits``: what the nodes of a chain cannot do, as sentences. ``evidence``: how well the last cycle knew what is
+    held, by (chain, wallet, asset); ``proved``: when all that a chain holds was last proved by state proofs.
     """
 
     started_at: datetime
@@ -57,6 +58,8 @@ class Health:
     disagreements: Counter[tuple[str, str]] = field(default_factory=Counter)
     quarantined: dict[str, tuple[str, ...]] = field(default_factory=dict)
     limits: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    evidence: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    proved: dict[str, datetime] = field(default_factory=dict)
     detection: dict[str, Histogram] = field(default_factory=dict)
     reorg_depth: dict[str, Histogram] = field(default_factory=dict)
 

@@ -31,13 +31,23 @@ from monitor.books import (
 )
 from monitor.books import read_new as read_approvals_file
 from monitor.config.resolved import Config
+from monitor.detect.ceremonies import Ceremony
 from monitor.health import Health
 from monitor.ledger import reader
 from monitor.ledger.encode import canonical, moment, parse
 from monitor.ledger.store import Ledger
 from monitor.model import Approval, Cancellation, Case, Liability, Price, rfc3339
 from monitor.step.approvals import SOURCE
-from monitor.step.observations import Acted, ApprovalsRead, Due, ShadowOver, TableRead
+from monitor.step.observations import (
+    Acted,
+    ApprovalsRead,
+    CeremonyAnnounced,
+    CeremonyCancelled,
+    CeremonyConfirmed,
+    Due,
+    ShadowOver,
+    TableRead,
+)
 from monitor.step.setup import Setup
 from monitor.step.writer import Writer, utc_now
 
@@ -341,6 +351,12 @@ class Inbox:
         """A person acknowledges or closes a case. Raises KeyError and ValueError as the step does."""
         outcome = await self._writer.take(Acted(case_id, action, name, reason))
         return outcome.cases[0]
+
+    async def ceremony(self, observation: CeremonyAnnounced | CeremonyConfirmed | CeremonyCancelled) -> Ceremony:
+        """A person's word about work on cold wallets. Raises KeyError and ValueError as the step does."""
+        outcome = await self._writer.take(observation)
+        assert outcome.ceremony is not None
+        return outcome.ceremony
 
 
 def _plain(line: Liability | Price) -> dict[str, str]:

@@ -39,6 +39,22 @@
           }
         },
         {
+          "alert": "PorwatchOutsideWindow",
+          "expr": "max by (chain, tier) (porwatch_open_cases{rule=\"outside_window\"}) > 0",
+          "for": "0m",
+          "keep_firing_for": "10m",
+          "labels": {
+            "severity": "critical",
+            "category": "outflow",
+            "rule": "outside_window"
+          },
+          "annotations": {
+            "summary": "A cold wallet moved outside every announced and confirmed ceremony.",
+            "description": "{{ $value }} open case(s) in {{ $labels.tier }} wallets on {{ $labels.chain }}: a cold wallet that needs a confirmed window moved outside of one, approved or not. Check who held the signing keys.",
+            "runbook_url": "/runbooks/PorwatchOutsideWindow"
+          }
+        },
+        {
           "alert": "PorwatchResidual",
           "expr": "max by (chain, wallet) (porwatch_residual_open unless on (job, instance) porwatch_shadow == 1) > 0",
           "for": "0m",

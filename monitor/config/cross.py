@@ -58,6 +58,8 @@ def check_wallets(parts: Parts, report: Report) -> None:
     names: dict[str, int] = {}
     for index, wallet in parts.wallets.items():
         path: Path = ("wallets", index)
+        if wallet.ceremonies == "required" and wallet.tier != "cold":
+            report((*path, "ceremonies"), f"is for cold wallets, this one is {wallet.tier}: remove it")
         first = names.setdefault(wallet.name, index)
         if first != index:
             report((*path, "name"), f"{wallet.name} is also the name of wallets[{first}]: choose another name")

@@ -277,6 +277,13 @@ class WalletSettings(Strict):
     range: Annotated[tuple[int, int], Field(strict=False)] | None = Field(
         default=None, description="First and last index of each ranged descriptor, instead of gap_limit."
     )
+    ceremonies: Literal["optional", "required"] = Field(
+        default="optional",
+        description=(
+            "required: whatever this cold wallet signs outside a confirmed window of an announced ceremony opens a "
+            "case, approved or not."
+        ),
+    )
     control: Literal["auto", "safe", "proxy", "eoa"] = Field(
         default="auto", description=f"What controls the addresses (EVM). {LATER}"
     )
@@ -528,7 +535,17 @@ class Schedule(Strict):
         default=timedelta(minutes=10), description="State proofs, and a comparison of all endpoints."
     )
     close: TimeOfDay = Field(default=time(0, 0), description="The close of the business day.")
-    report: TimeOfDay = Field(default=time(6, 0), description=f"The daily report. {LATER}")
+    report: TimeOfDay = Field(
+        default=time(6, 0), description="The daily report, of the last close: a draft in reports.folder."
+    )
+
+
+class Reports(Strict):
+    """Where the daily report is written (schedule.report)."""
+
+    folder: FileName = Field(
+        default="reports", description="Folder of the daily reports; relative to the SQLite file, else to this file."
+    )
 
 
 class Signing(Strict):
@@ -620,4 +637,5 @@ class Document(Strict):
         ),
     )
     schedule: Schedule = Field(default=Schedule(), description="When the timed work is done.")
+    reports: Reports = Field(default=Reports(), description="Where the daily reports are.")
     signing: Signing = Field(default=Signing(), description="What reports and the journal are signed with.")

@@ -20,6 +20,7 @@ from monitor.config.models import (
     Entity,
     Halt,
     Policy,
+    Reports,
     Schedule,
     Signing,
     Store,
@@ -61,6 +62,7 @@ class Config:
     policy: Policy
     shadow_until: date | None
     schedule: Schedule
+    reports: Reports
     signing: Signing
 
     @property
@@ -104,6 +106,11 @@ class Config:
         if self.signing.key_file is not None:
             return self.path(self.signing.key_file)
         return self.state_folder / "report.key"
+
+    @property
+    def reports_path(self) -> Path:
+        """The folder of the daily reports."""
+        return (self.base if self.store_path is None else self.store_path.parent) / self.reports.folder
 
     def path(self, name: str) -> Path:
         """A path of the configuration, made absolute."""

@@ -1,6 +1,7 @@
 """From judgements to cases: what a person must resolve. Pure: values in, values out."""
 
 from monitor.detect.breaches import breach_cases, breached_since, ids_of
+from monitor.detect.ceremonies import Announcement, Ceremony, Phase, Signed
 from monitor.detect.changes import acted, another_fault, approved, due, reorged_out, unconfirmed
 from monitor.detect.dressing import window_dressing
 from monitor.detect.findings import (
@@ -24,10 +25,14 @@ from monitor.detect.words import source_of
 
 __all__ = [
     "HALT_EVENTS",
+    "Announcement",
+    "Ceremony",
     "Grace",
     "Halting",
     "Incident",
+    "Phase",
     "Scene",
+    "Signed",
     "Span",
     "Standing",
     "acted",

@@ -10,8 +10,11 @@ from fractions import Fraction
 
 from chains.core.amounts import format_coins
 from chains.core.values import BlockRef
+from monitor.detect.ceremonies import RULE as OUTSIDE_WINDOW
+from monitor.detect.ceremonies import Ceremony, outside, told
 from monitor.detect.words import SYSTEM
 from monitor.model import (
+    Attribution,
     Case,
     CaseState,
     Destination,
@@ -26,6 +29,9 @@ from monitor.model import (
     case_id,
     rfc3339,
 )
+
+#: parts by which something reaches somebody
+_PAYING = (Part.DESTINATION, Part.OWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,8 @@ class Scene:
     before the block; ``known``: destinations that policy.allow lists, by tier; ``prices`` by asset;
     ``looked_before``: when porwatch last saw a block of the chain before, None where nothing says it;
     ``source``: how well the block is known; ``blind``: the approval feed is stale, so hot outflows
-    wait for it instead of paging one by one.
+    wait for it instead of paging one by one. ``ceremonies``: whose announced windows touch the block's time;
+    ``ceremonies_required``: wallets that may move inside a confirmed one only.
     """
 
     block: BlockRef
@@ -64,6 +71,8 @@ class Scene:
     blind: bool
     source: str
     unseen: tuple[str, ...] = ()
+    ceremonies: tuple[Ceremony, ...] = ()
+    ceremonies_required: frozenset[str] = frozenset()
 
 
 def cases_of_block(judgements: Iterable[Judgement], scene: Scene) -> tuple[Case, ...]:
@@ -103,29 +112,44 @@ def _subjects(judgement: Judgement, scene: Scene) -> list[tuple[str, str]]:
     if judgement.transaction.foreign_inputs:
         payers = {a.flow.wallet for a in judgement.attributions if a.flow.part is not Part.RECEIPT}
         pairs.update(dict.fromkeys((name, scene.native) for name in sorted(payers)))
+    pairs.update(dict.fromkeys(_outside_windows(judgement, scene)))
     moved = {wallet for wallet, _ in pairs}
     pairs.update(dict.fromkeys((name, scene.native) for name in judgement.cold_unapproved if name not in moved))
     return list(pairs)
 
 
+def _outside_windows(judgement: Judgement, scene: Scene) -> list[tuple[str, str]]:
+    """What wallets that need a confirmed window paid outside of one, approved or not; what only signed, as native."""
+    paid = [a.flow for a in judgement.attributions if a.flow.part in (*_PAYING, Part.FEE)]
+    seen = judgement.sighting
+    names = [
+        name
+        for name in dict.fromkeys(flow.wallet for flow in paid)
+        if name in scene.ceremonies_required and outside(scene.ceremonies, name, seen.earliest, seen.latest)
+    ]
+    pairs = [(flow.wallet, flow.asset) for flow in paid if flow.wallet in names and flow.part in _PAYING]
+    signed_only = [(name, scene.native) for name in names if name not in {wallet for wallet, _ in pairs}]
+    return [*pairs, *signed_only]
+
+
 def _case(judgement: Judgement, wallet: Wallet, asset: str, scene: Scene, waiting: dict[tuple[str, str], int]) -> Case:
     transaction = judgement.transaction
-    lost = [
-        a
-        for a in judgement.attributions
-        if a.flow.wallet == wallet.name
-        and a.flow.asset == asset
-        and a.reason is Reason.UNEXPLAINED
-        and a.flow.part is not Part.FEE
-    ]
-    units = sum(a.flow.units for a in lost)
-    outside = any(a.flow.part is Part.DESTINATION for a in lost) or transaction.foreign_inputs > 0
+    mine = [a for a in judgement.attributions if a.flow.wallet == wallet.name and a.flow.asset == asset]
+    lost = [a for a in mine if a.reason is Reason.UNEXPLAINED and a.flow.part is not Part.FEE]
+    to_others = any(a.flow.part is Part.DESTINATION for a in lost) or transaction.foreign_inputs > 0
+    beyond = wallet.name in {name for name, _ in _outside_windows(judgement, scene)}
     rules = []
-    if outside:
+    if to_others:
         rules.append("unexplained_outflow")
-    if wallet.name in judgement.cold_unapproved or (wallet.tier is Tier.COLD and not outside):
+    if wallet.name in judgement.cold_unapproved or (wallet.tier is Tier.COLD and lost and not to_others):
         rules.append("cold_without_approval")
-    due = _due(wallet, asset, units, transaction.foreign_inputs, scene, waiting)
+    if beyond:
+        rules.append(OUTSIDE_WINDOW)
+    if rules == [OUTSIDE_WINDOW]:
+        # All of it is explained: what the case is about is when it moved.
+        lost = [a for a in mine if a.flow.part in _PAYING]
+    units = sum(a.flow.units for a in lost)
+    due = None if beyond else _due(wallet, asset, units, transaction.foreign_inputs, scene, waiting)
     return Case(
         id=case_id(scene.block.chain, transaction.txid, wallet.name, asset),
         rule=rules[0],
@@ -140,14 +164,14 @@ def _case(judgement: Judgement, wallet: Wallet, asset: str, scene: Scene, waitin
         units=units,
         fee_asset=scene.native,
         fee_units=_fee(judgement, wallet.name, asset, scene.native),
-        destinations=_destinations(judgement, wallet.name, asset, scene.known[wallet.tier]),
+        destinations=_destinations(mine if transaction.foreign_inputs else lost, scene.known[wallet.tier]),
         txid=transaction.txid or None,
         block=scene.block,
         seen_at="seen",
         due_at=due,
         detected_after_ms=max(0, round((scene.now - scene.noticed) / timedelta(milliseconds=1))),
         value=value_of(asset, units, scene.prices, scene.decimals),
-        evidence=_evidence(judgement, scene),
+        evidence=_evidence(judgement, wallet, scene),
         history=(Event(scene.now, "pending" if due is not None else "opened", SYSTEM, ""),),
     )
 
@@ -155,22 +179,18 @@ def _case(judgement: Judgement, wallet: Wallet, asset: str, scene: Scene, waitin
 def _fee(judgement: Judgement, wallet: str, asset: str, native: str) -> int | None:
     """The fee stands in the native asset's case, or in the first one where the native asset has none."""
     paid = sum(a.flow.units for a in judgement.attributions if a.flow.wallet == wallet and a.flow.part is Part.FEE)
-    assets = [
-        a.flow.asset
-        for a in judgement.attributions
-        if a.flow.wallet == wallet and a.reason is Reason.UNEXPLAINED and a.flow.part is not Part.FEE
-    ]
+    mine = [a for a in judgement.attributions if a.flow.wallet == wallet and a.flow.part is not Part.FEE]
+    unexplained = [a.flow.asset for a in mine if a.reason is Reason.UNEXPLAINED]
+    assets = unexplained or [a.flow.asset for a in mine if a.flow.part in _PAYING]
     carrier = native if native in assets or not assets else assets[0]
     return paid if asset == carrier else 0
 
 
-def _destinations(judgement: Judgement, wallet: str, asset: str, known: frozenset[str]) -> tuple[Destination, ...]:
+def _destinations(parts: Iterable[Attribution], known: frozenset[str]) -> tuple[Destination, ...]:
     sums: dict[str, int] = {}
-    for a in judgement.attributions:
-        flow = a.flow
-        paid = flow.wallet == wallet and flow.asset == asset and flow.part in (Part.DESTINATION, Part.OWN)
-        if paid and (a.reason is Reason.UNEXPLAINED or judgement.transaction.foreign_inputs):
-            sums[flow.destination] = sums.get(flow.destination, 0) + flow.units
+    for a in parts:
+        if a.flow.part in _PAYING:
+            sums[a.flow.destination] = sums.get(a.flow.destination, 0) + a.flow.units
     return tuple(Destination(address, units, address in known) for address, units in sums.items())
 
 
@@ -200,7 +220,7 @@ def _due(
     return scene.now + grace
 
 
-def _evidence(judgement: Judgement, scene: Scene) -> dict[str, object]:
+def _evidence(judgement: Judgement, wallet: Wallet, scene: Scene) -> dict[str, object]:
     transaction = judgement.transaction
     notes = sorted({a.note for a in judgement.attributions if a.note})
     evidence: dict[str, object] = {
@@ -218,6 +238,9 @@ def _evidence(judgement: Judgement, scene: Scene) -> dict[str, object]:
         evidence["transaction"] = dict(transaction.parties)
     if scene.unseen:
         evidence["not_enumerated"] = list(scene.unseen)
+    if wallet.tier is Tier.COLD:
+        seen = judgement.sighting
+        evidence["ceremony"] = told(scene.ceremonies, wallet.name, seen.earliest, seen.latest)
     return evidence
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from chains.core.values import BlockRef
 from monitor.ledger import schema
 from monitor.ledger.encode import Json, block_from_json, block_to_json, canonical, moment, parse
 from monitor.ledger.journal import Record
 from monitor.model import ControlChallenge, ControlProof, rfc3339
+
+_IN_ONE_QUERY = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,37 @@ def control_proofs(connection: Connection) -> dict[tuple[str, str], ControlStatu
         .order_by(proofs.c.proved_at, proofs.c.challenge)
     )
     return {(row[2], row[4]): _status(row) for row in rows}
+
+
+def proofs_of(connection: Connection, chain: str, locators: Collection[str]) -> dict[str, ControlStatus]:
+    """The newest accepted proof of each of these locators that has one."""
+    challenges, proofs = schema.control_challenge, schema.control_proof
+    found: dict[str, ControlStatus] = {}
+    ordered = sorted(locators)
+    for start in range(0, len(ordered), _IN_ONE_QUERY):
+        some = ordered[start : start + _IN_ONE_QUERY]
+        rows = connection.execute(
+            select(challenges, proofs)
+            .join(proofs, proofs.c.challenge == challenges.c.id)
+            .where(challenges.c.chain == chain, challenges.c.locator.in_(some))
+            .order_by(proofs.c.proved_at, proofs.c.challenge)
+        )
+        found.update({row[4]: _status(row) for row in rows})
+    return found
+
+
+def shown_of(connection: Connection, chain: str, wallet: str) -> int:
+    """How many followed locators of a wallet have an accepted proof, however old."""
+    challenges, proofs, followed = schema.control_challenge.c, schema.control_proof, schema.watched.c
+    mine = (followed.chain == challenges.chain) & (followed.locator == challenges.locator)
+    query = (
+        select(func.count(challenges.locator.distinct()))
+        .select_from(schema.control_challenge)
+        .join(proofs, proofs.c.challenge == challenges.id)
+        .join(schema.watched, mine)
+        .where(challenges.chain == chain, followed.wallet == wallet)
+    )
+    return connection.execute(query).scalar_one()
 
 
 def movements_of(connection: Connection, chain: str, txid: str) -> list[Any]:

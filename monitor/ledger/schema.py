@@ -9,7 +9,7 @@ Text is compared byte by byte on either engine: where the migrations make a text
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Identity, Index, MetaData, Table, Text
+from sqlalchemy import Column, Identity, Index, MetaData, Table, Text, text
 
 from monitor.ledger.types import Moment, Units, Whole
 
@@ -25,6 +25,7 @@ journal = Table(
     Column("previous", Text, nullable=False),
     Column("hash", Text, nullable=False),
     Index("journal_kind", "kind", "at"),
+    Index("journal_kind_seq", "kind", "seq"),
 )
 
 watched = Table(
@@ -35,6 +36,7 @@ watched = Table(
     Column("wallet", Text, nullable=False),
     Column("opened_height", Whole, nullable=False),
     Column("opened_hash", Text, nullable=False),
+    Index("watched_wallet", "wallet", "locator"),
 )
 
 #: locators that a person or a program added through the API; the configuration's own stand in its files
@@ -92,8 +94,17 @@ movement = Table(
     Column("wallet", Text, nullable=False),
     Column("delta", Units, nullable=False),
     Column("coin", Text, nullable=False),
+    Index(
+        "movement_residual",
+        "block_time",
+        "chain",
+        "height",
+        sqlite_where=text("kind = 'residual'"),
+        postgresql_where=text("kind = 'residual'"),
+    ),
 )
 
+#: ``block_time`` and ``block_hash`` are in every row: only the migration that added them could not say so
 flow = Table(
     "flow",
     metadata,
@@ -118,8 +129,17 @@ flow = Table(
     Column("fee", Units, nullable=True),
     Column("safe_tx_hash", Text, nullable=True),
     Column("outputs_hash", Text, nullable=True),
+    Column("block_time", Whole, nullable=True),
+    Column("block_hash", Text, nullable=True),
     Index("flow_open", "chain", "destination", "asset", "reason"),
     Index("flow_approval", "approval"),
+    Index("flow_time", "block_time"),
+    Index("flow_chain", "chain", "block_time"),
+    Index("flow_wallet", "wallet", "block_time"),
+    Index("flow_asset", "asset", "block_time"),
+    Index("flow_reason", "reason", "block_time"),
+    Index("flow_destination", "destination", "block_time"),
+    Index("flow_txid", "txid"),
 )
 
 #: the chain's own counter of a locator (EVM: its nonce) after the cursor's block, as the movements explain it
@@ -199,6 +219,8 @@ cases = Table(
     Index("cases_state", "state", "opened_at", "id"),
     Index("cases_txid", "chain", "txid"),
     Index("cases_incident", "incident", "state"),
+    Index("cases_opened", "opened_at", "id"),
+    Index("cases_counts", "state", "rule", "severity", "chain", "tier"),
 )
 
 #: sums over the cases of an incident, kept beside them so that no one reads hundreds of cases to judge one more
@@ -230,6 +252,30 @@ verdict = Table(
     Column("kind", Text, nullable=False),
     Column("hash", Text, nullable=False),
     Column("body", Text, nullable=False),
+    Index("verdict_kind", "kind", "cycle"),
+)
+
+#: announced work on cold wallets; ``wallets`` is a JSON list of names, "" stands where nobody has acted yet, and for
+#: a user where nobody was logged in
+ceremony = Table(
+    "ceremony",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("purpose", Text, nullable=False),
+    Column("wallets", Text, nullable=False),
+    Column("begins_at", Moment, nullable=False),
+    Column("ends_at", Moment, nullable=False),
+    Column("announced_by", Text, nullable=False),
+    Column("announced_user", Text, nullable=False),
+    Column("announced_at", Moment, nullable=False),
+    Column("confirmed_by", Text, nullable=False),
+    Column("confirmed_user", Text, nullable=False),
+    Column("confirmed_at", Moment, nullable=True),
+    Column("cancelled_by", Text, nullable=False),
+    Column("cancelled_user", Text, nullable=False),
+    Column("cancelled_at", Moment, nullable=True),
+    Column("cancel_reason", Text, nullable=False),
+    Index("ceremony_window", "ends_at", "begins_at"),
 )
 
 #: challenges to show control of a locator, as issued; each is answered at most once
@@ -245,6 +291,7 @@ control_challenge = Table(
     Column("issued_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),
     Index("control_challenge_nonce", "nonce", unique=True),
+    Index("control_challenge_locator", "chain", "locator"),
 )
 
 #: accepted answers, by the challenge that each has used up
@@ -355,4 +402,5 @@ STATE = (
     verdict,
     control_challenge,
     control_proof,
+    ceremony,
 )

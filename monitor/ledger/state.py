@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from monitor.ledger import control, incidents, schema
+from monitor.ledger import ceremonies, control, incidents, schema
 from monitor.ledger.encode import Json, approval_from_json, canonical, case_from_json, moment
 from monitor.ledger.journal import Record
 
@@ -196,6 +196,8 @@ def _insert_flows(connection: Connection, block: Json, transaction: Json) -> Non
                 fee=None if transaction["fee"] is None else int(transaction["fee"]),
                 safe_tx_hash=transaction.get("safe_tx_hash"),
                 outputs_hash=transaction.get("outputs_hash"),
+                block_time=block["time"],
+                block_hash=block["hash"],
                 **{**line, "units": int(line["units"])},
             )
         )
@@ -424,4 +426,7 @@ _APPLY: dict[str, Callable[[Connection, Json, datetime], None]] = {
     "verdict": _verdict,
     "control_challenge": control.apply_challenge,
     "control_proof": control.apply_proof,
+    "ceremony_announced": ceremonies.apply_announced,
+    "ceremony_confirmed": ceremonies.apply_confirmed,
+    "ceremony_cancelled": ceremonies.apply_cancelled,
 }

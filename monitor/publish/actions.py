@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 
+from monitor.detect.ceremonies import Announcement, Ceremony
 from monitor.model import Case
 
 
@@ -42,6 +43,15 @@ class Actions(Protocol):
 
         Raises KeyError for an unknown wallet, ValueError that says which address is wrong and why.
         """
+
+    async def announce(self, wanted: Announcement, name: str, user: str) -> Ceremony:
+        """Announce work on cold wallets. ``user``: who is logged in, or "". Raises ValueError for what cannot be."""
+
+    async def confirm(self, ceremony_id: str, name: str, user: str) -> Ceremony:
+        """Confirm an announced ceremony as a second person. Raises KeyError, ValueError."""
+
+    async def cancel(self, ceremony_id: str, name: str, reason: str, user: str) -> Ceremony:
+        """Cancel a ceremony. Raises KeyError, ValueError."""
 
     async def ask_control(self, body: object) -> list[dict[str, Any]]:
         """Issue challenges to show control of addresses. Raises ValueError for what cannot be asked, Unknown."""

@@ -117,6 +117,10 @@ def describe(case: Case, present: Present, form: Form) -> str:
     if not form.redact:
         # Subjects are names from outside: nobody knows what stands in them.
         parts += [_transaction(case, form), "" if case.subject is None else f"Subject: {printable(case.subject)}."]
+        ceremony = case.evidence.get("ceremony")
+        if isinstance(ceremony, Mapping):
+            sentence = printable(str(ceremony["text"]))
+            parts.append(f"{sentence[0].upper()}{sentence[1:]}.")
     if case.reorged_out:
         parts.append("Its block has since left the chain; the case stays open.")
     if "late_approval" in case.rules and case.rule != "late_approval":

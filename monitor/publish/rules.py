@@ -62,6 +62,13 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             "Check who held the signing keys. A transaction of value zero counts too.",
             tiers=(Tier.COLD,),
         ),
+        "outside_window": Rule(
+            Category.OUTFLOW,
+            Extent.WALLET,
+            "A cold wallet moved outside every announced and confirmed ceremony.",
+            "Check who held the signing keys: an approval alone does not say that people were to work then.",
+            tiers=(Tier.COLD,),
+        ),
         "residual": Rule(
             Category.OUTFLOW,
             Extent.WALLET,

@@ -7,7 +7,7 @@ Every answer of the API is ``{"status": "success", "data": …}`` or ``{"status"
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -22,8 +22,17 @@ from chains.core.strictjson import loads
 from monitor.health import Health
 from monitor.ledger import reader
 from monitor.ledger.store import Ledger
-from monitor.model import CaseState
 from monitor.publish.actions import Actions, Submission
+from monitor.publish.api.cases import CaseId, add_cases
+from monitor.publish.api.ceremonies import add_ceremonies
+from monitor.publish.api.coverage import add_coverage
+from monitor.publish.api.fields import NameInPath, Size, Text
+from monitor.publish.api.journal import add_journal
+from monitor.publish.api.movements import add_movements
+from monitor.publish.api.particulars import Particulars
+from monitor.publish.api.reports import add_reports
+from monitor.publish.api.verdicts import add_verdicts
+from monitor.publish.api.wallets import add_wallets
 from monitor.publish.body import BodyTooLarge, read_body
 from monitor.publish.control import add_control
 from monitor.publish.deliver import utc_now
@@ -38,7 +47,6 @@ from monitor.publish.text import is_plain
 
 _log = structlog.get_logger(__name__)
 
-LARGEST_PAGE = 500
 _SUBMITTED = {"created": 201, "repeated": 200, "conflict": 409, "malformed": 400, "no_source": 404}
 _KINDS = {
     400: "bad_data",
@@ -56,12 +64,6 @@ _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
 }
 
-StateFilter = Literal["open", "pending", "acknowledged", "closed", "all"]
-Filter = Annotated[str | None, Query(max_length=128)]
-PageSize = Annotated[int, Query(ge=1, le=LARGEST_PAGE)]
-CaseId = Annotated[str, Path(max_length=64)]
-WalletName = Annotated[str, Path(max_length=128)]
-
 
 @dataclass(frozen=True, slots=True)
 class Served:
@@ -74,6 +76,7 @@ class Served:
     actions: Actions
     access: Access
     runbook: Callable[[str, str], str | None]
+    particulars: Particulars = field(default_factory=Particulars)
     clock: Callable[[], datetime] = utc_now
 
 
@@ -101,6 +104,14 @@ def make_app(served: Served) -> FastAPI:
     _add_reads(app, served)
     _add_changes(app, served)
     add_control(app, served.actions, _json)
+    add_cases(app, served)
+    add_ceremonies(app, served, _json)
+    add_coverage(app, served)
+    add_journal(app, served)
+    add_movements(app, served)
+    add_reports(app, served)
+    add_verdicts(app, served)
+    add_wallets(app, served)
     return app
 
 
@@ -219,45 +230,6 @@ def _add_reads(app: FastAPI, served: Served) -> None:
         """Chains, stages, problems, books, cases by state, holdings and outbox."""
         return success(render_status(take_snapshot(served.ledger, served.health, served.scope, served.clock())))
 
-    @app.get("/api/v1/cases")
-    def cases(
-        state: StateFilter = "open",
-        rule: Filter = None,
-        chain: Filter = None,
-        wallet: Filter = None,
-        incident: Filter = None,
-        limit: PageSize = 100,
-        after: Filter = None,
-    ) -> Response:
-        """Cases in the order of their opening; ``next`` is what to pass as ``after``."""
-        states = None if state == "all" else (CaseState(state),)
-        try:
-            with served.ledger.read() as connection:
-                found = reader.cases(
-                    connection,
-                    states=states,
-                    rule=rule,
-                    chain=chain,
-                    wallet=wallet,
-                    incident=incident,
-                    limit=limit + 1,
-                    after=after,
-                )
-        except KeyError as error:
-            raise HTTPException(400, "after: there is no such case") from error
-        page = found[:limit]
-        rendered = [render_case(case, served.scope.decimals) for case in page]
-        return success({"cases": rendered, "next": page[-1].id if len(found) > limit else None})
-
-    @app.get("/api/v1/cases/{case_id}")
-    def case(case_id: CaseId) -> Response:
-        """One case."""
-        with served.ledger.read() as connection:
-            found = reader.case(connection, case_id)
-        if found is None:
-            raise HTTPException(404, "there is no such case")
-        return success(render_case(found, served.scope.decimals))
-
     @app.get("/api/v1/wallets")
     def wallets() -> Response:
         """The configured wallets, with what each holds and how many addresses are followed."""
@@ -276,7 +248,7 @@ def _add_reads(app: FastAPI, served: Served) -> None:
         return success(newest)
 
     @app.get("/api/v1/approvals")
-    def approvals(limit: PageSize = 100, after: Filter = None) -> Response:
+    def approvals(limit: Size = 100, after: Text = None) -> Response:
         """Approvals by id, with their state; ``next`` is what to pass as ``after``."""
         with served.ledger.read() as connection:
             found = reader.approvals(connection, limit=limit + 1, after=after)
@@ -306,7 +278,7 @@ def _add_changes(app: FastAPI, served: Served) -> None:
         status_code=201,
         openapi_extra=_json_body("Addresses to watch, and who adds them: addresses and name."),
     )
-    async def add_addresses(request: Request, name: WalletName) -> Response:
+    async def add_addresses(request: Request, name: NameInPath) -> Response:
         """Watch more addresses of a wallet: all of them or, with 400, none. They are opened, never a deposit."""
         by, addresses = who_and_what(await _json(request))
         try:

@@ -10,16 +10,32 @@ from sqlalchemy import Connection
 
 from chains.core.values import Holdings
 from monitor.assess import Inputs
+from monitor.detect.ceremonies import Ceremony
 from monitor.ledger.journal import Record
 from monitor.ledger.store import Commit, commit
 from monitor.model import Attribution, Case
-from monitor.step import approvals, blocks, cases, checks, contracts, control, halting, measure, shadow, tables
+from monitor.step import (
+    approvals,
+    blocks,
+    cases,
+    ceremonies,
+    checks,
+    contracts,
+    control,
+    halting,
+    measure,
+    shadow,
+    tables,
+)
 from monitor.step.observations import (
     Acted,
     Added,
     ApprovalsRead,
     AssetsOpened,
     BlockSeen,
+    CeremonyAnnounced,
+    CeremonyCancelled,
+    CeremonyConfirmed,
     Checked,
     Configured,
     ContractsSeen,
@@ -63,6 +79,7 @@ class Outcome:
     recoined: tuple[str, ...] = ()
     shadow: datetime | None = None
     wrote: bool = True
+    ceremony: Ceremony | None = None
 
 
 def take(connection: Connection, setup: Setup, observation: Observation, now: datetime) -> Outcome:
@@ -138,6 +155,15 @@ def _plan(  # noqa: C901, PLR0911, PLR0912  one line a kind of observation
             return change, Outcome(
                 cases=found, verdict=verdict, inputs=inputs, holdings=observation.holdings, recoined=recoined
             )
+        case CeremonyAnnounced():
+            change, ceremony = ceremonies.announced(connection, setup, observation, now)
+            return change, Outcome(ceremony=ceremony)
+        case CeremonyConfirmed():
+            change, ceremony = ceremonies.confirmed(connection, observation, now)
+            return change, Outcome(ceremony=ceremony)
+        case CeremonyCancelled():
+            change, ceremony = ceremonies.cancelled(connection, observation, now)
+            return change, Outcome(ceremony=ceremony)
         case EvidenceKept():
             body = {"cycle": observation.cycle, "folder": observation.folder, "files": dict(observation.files)}
             return Commit((Record("evidence", body),)), Outcome()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from chains.core.values import Block, BlockRef
 from monitor import attribute, detect
-from monitor.ledger import reader
+from monitor.ledger import ceremonies, reader
 from monitor.ledger.encode import Json, block_to_json
 from monitor.ledger.journal import Record
 from monitor.ledger.state import chunks
@@ -150,7 +151,11 @@ def _judged(
     judgements = attribute.explain(split, owners, approvals, setup.rules, sizes)
     existing = reader.cases_by_id(connection, detect.subject_ids(judgements, chain, setup.natives[chain]))
     losing = any(flow.direction == "out" for _, flows, _ in split for flow in flows)
-    scene = _scene(connection, setup, block, existing, (since, noticed), now, losing=losing)
+    scene = replace(
+        _scene(connection, setup, block, existing, (since, noticed), now, losing=losing),
+        ceremonies=ceremonies.around(connection, sighting.earliest, sighting.latest),
+        ceremonies_required=setup.ceremonies_required,
+    )
     found = detect.cases_of_block(judgements, scene)
     return judgements, tuple(case for case in found if existing.get(case.id) != case)
 

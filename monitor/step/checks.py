@@ -12,6 +12,7 @@ from monitor.ledger.encode import block_to_json
 from monitor.ledger.journal import Record
 from monitor.ledger.store import Commit
 from monitor.model import Case
+from monitor.step import ceremonies
 from monitor.step.messages import written
 from monitor.step.observations import Checked
 from monitor.step.setup import Setup
@@ -42,6 +43,7 @@ def checked(
     )
     located = {(a.locator, a.asset): txids for a, txids in observation.located.items()}
     found = tuple(detect.with_transactions(case, located) for case in found)
+    found = ceremonies.beside(connection, found, at, setup.skews[at.chain])
     existing = reader.cases_by_id(connection, [case.id for case in found])
     changed = tuple(case for case in found if case.id not in existing)
     records = []

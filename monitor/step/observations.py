@@ -8,6 +8,7 @@ from datetime import datetime
 
 from chains.core.values import Account, Block, BlockRef, Fault, Holdings, Opening, Witness
 from monitor.assess import Books
+from monitor.detect.ceremonies import Announcement
 from monitor.model import Approval, BadSignature, Cancellation, ControlChallenge, ControlProof
 
 
@@ -265,6 +266,34 @@ class ShadowOver:
     """The time of the shadow's end has come: from now on cases are told."""
 
 
+@dataclass(frozen=True, slots=True)
+class CeremonyAnnounced:
+    """A person announces work on cold wallets. ``user``: the account that is logged in, "" where there is none."""
+
+    announcement: Announcement
+    name: str
+    user: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CeremonyConfirmed:
+    """Another person confirms an announced ceremony."""
+
+    id: str
+    name: str
+    user: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CeremonyCancelled:
+    """A person cancels a ceremony."""
+
+    id: str
+    name: str
+    reason: str
+    user: str = ""
+
+
 Observation = (
     Opened
     | AssetsOpened
@@ -291,4 +320,7 @@ Observation = (
     | HaltWithdrawn
     | ShadowAsked
     | ShadowOver
+    | CeremonyAnnounced
+    | CeremonyConfirmed
+    | CeremonyCancelled
 )

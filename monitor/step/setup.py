@@ -27,7 +27,8 @@ class Setup:
     policy.allow by (chain, tier); ``quorums``: how many endpoints of a chain must agree; ``facts``: what a
     verdict depends on; ``breach_after``: how long a breach may last without a case; ``prices``: the last
     good ones, by asset; ``halting``: which cases ask for a halt of withdrawals; ``shadow``: until when cases are
-    recorded and not told, None once that is over.
+    recorded and not told, None once that is over; ``ceremonies_required``: wallets that may move inside a confirmed
+    window only.
     """
 
     wallets: Mapping[str, Wallet]
@@ -47,6 +48,7 @@ class Setup:
     prices: Mapping[str, Price] = field(default_factory=dict)
     halting: Halting | None = None
     shadow: datetime | None = None
+    ceremonies_required: frozenset[str] = frozenset()
 
     def is_silent(self, now: datetime) -> bool:
         """Whether the shadow lasts: cases are told to nobody."""

@@ -17,6 +17,7 @@ from tests.unit.ledger import (
     test_heads,
     test_history,
     test_journal,
+    test_listing,
     test_migrations,
     test_store,
 )
@@ -41,7 +42,7 @@ def portable(module: ModuleType) -> dict[str, object]:
     }
 
 
-MODULES = (test_control, test_guards, test_heads, test_history, test_journal, test_migrations, test_store)
+MODULES = (test_control, test_guards, test_heads, test_history, test_journal, test_listing, test_migrations, test_store)
 for _module in MODULES:
     globals().update(portable(_module))
 

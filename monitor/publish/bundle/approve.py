@@ -10,11 +10,11 @@ from pathlib import Path
 
 from monitor.canonical import canonical
 from monitor.model import rfc3339
+from monitor.people import same_person
 from monitor.publish.bundle import places
 from monitor.publish.bundle.answers import Approval
 from monitor.publish.bundle.evidence import Evidence, read_answers
 from monitor.publish.bundle.write import Signers, finish, whole
-from monitor.publish.report.schema import same_person
 from monitor.signing.folder import Problem
 from monitor.signing.keys import signed_by
 from monitor.signing.manifest import MANIFEST, SIGNATURE, Manifest, Signer, check_manifest, read_manifest, read_signer

@@ -39,7 +39,12 @@ def _safe(value: str | None, kind: Kind) -> str:
     """Free text that a spreadsheet would compute gets an apostrophe in front; figures stay as they are."""
     if value is None:
         return ""
-    return f"'{value}" if kind in FREE and value.startswith(FORMULA) else value
+    return safe_cell(value) if kind in FREE else value
+
+
+def safe_cell(text: str) -> str:
+    """``text`` with an apostrophe in front where a spreadsheet would compute it."""
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def _write(path: Path, lines: Iterable[list[str]]) -> Path:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from monitor.ledger.encode import canonical
+from monitor.people import same_person
 from monitor.publish.report import csv_form, typst_form, xlsx_form
-from monitor.publish.report.schema import same_person, validate
+from monitor.publish.report.schema import validate
 from monitor.publish.report.words import words
 
 JSON_FILE = "report.json"

@@ -6,12 +6,12 @@ The canonical form of a report is ``monitor.ledger.encode.canonical`` of the obj
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from monitor.people import same_person
 from monitor.publish.report import annexes, blocks, codes
 from monitor.publish.report.fields import Block, Column, Kind, Table, View
 
@@ -296,15 +296,6 @@ def _check_persons(header: dict[str, Any], problems: list[str]) -> None:
         problems.append("header.period: must end after it begins")
     if re.fullmatch("[A-Z]{3}", header["currency"]) is None:
         problems.append(f"header.currency: {header['currency']!r} is not an ISO 4217 code such as 'JPY'")
-
-
-def same_person(one: str, other: str) -> bool:
-    """Whether two names are one: letter case, width (full or half) and spaces do not make another person."""
-    return _folded(one) == _folded(other)
-
-
-def _folded(name: str) -> str:
-    return "".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def _check_blocks(blocks_: Any, view: View, assets: frozenset[str], problems: list[str]) -> None:
