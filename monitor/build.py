@@ -103,8 +103,8 @@ class Desk:
     async def approve(self, body: object) -> Submission:
         return await self.inbox.approve(body)
 
-    async def act(self, case_id: str, action: str, name: str, reason: str) -> Case:
-        return await self.inbox.act(case_id, action, name, reason)
+    async def act(self, case_id: str, action: str, name: str, reason: str, how: str = "none") -> Case:
+        return await self.inbox.act(case_id, action, name, reason, how)
 
     async def add_addresses(self, wallet: str, addresses: Sequence[str], by: str) -> list[str]:
         return await self.watchlist.add(wallet, addresses, by)

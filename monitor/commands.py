@@ -64,7 +64,7 @@ def check(path: Path, *, online: bool) -> int:
     """`porwatch check`: every mistake at once; with ``online`` also what each endpoint serves."""
     from monitor.publish.rungs import rungs, spoken
 
-    mistakes = [*check_files(path), *_profile_mistakes(path)]
+    mistakes = [*check_files(path), *_profile_mistakes(path), *_web_mistakes(path)]
     for mistake in mistakes:
         say(str(mistake))
     if mistakes:
@@ -85,6 +85,25 @@ def _profile_mistakes(path: Path) -> list[Mistake]:
     except ConfigError:
         return []
     return check_profiles(config)
+
+
+def _web_mistakes(path: Path) -> list[Mistake]:
+    """Certificates of the web configuration that have expired; none where other mistakes, told already, hide them."""
+    from datetime import UTC, datetime
+
+    from monitor.config.web_file import read_web_file
+
+    try:
+        config = load(path)
+    except ConfigError:
+        return []
+    if config.web.config_file is None:
+        return []
+    try:
+        read_web_file(config.path(config.web.config_file), config.web, datetime.now(UTC))
+    except ConfigError as error:
+        return list(error.mistakes)
+    return []
 
 
 async def _check_online(config: Config) -> int:
@@ -112,22 +131,13 @@ def not_yet(config: Config) -> list[str]:
     return lines
 
 
-def refused(config: Config) -> list[str]:
-    """Configured keys without effect in this version that would leave something open: `run` refuses them."""
-    lines = []
-    if config.web.config_file is not None:
-        lines.append("web.config_file: TLS and authentication are not served by this version: listen on loopback")
-    return lines
-
-
 def _runnable(path: Path) -> Config | None:
     config = _load(path)
     if config is None:
         return None
-    lines = refused(config)
-    for line in (*lines, *not_yet(config)):
+    for line in not_yet(config):
         say(line)
-    return None if lines else config
+    return config
 
 
 def run(path: Path) -> int:
@@ -141,7 +151,7 @@ def run(path: Path) -> int:
         return WRONG
     try:
         asyncio.run(daemon.run(config))
-    except (WrongChain, LedgerError, SecretError, ShadowRefused, daemon.CannotListen) as error:
+    except (WrongChain, LedgerError, SecretError, ConfigError, ShadowRefused, daemon.CannotListen) as error:
         say(str(error))
         return WRONG
     return FINE
@@ -315,6 +325,10 @@ def cases_act(path: Path, case_id: str, action: str, name: str, reason: str) -> 
 
 
 def _act_through_api(config: Config, case_id: str, action: str, name: str, reason: str) -> int:
+    if config.web.config_file is not None or config.web.trusted_proxy is not None:
+        # Who stands at this terminal has shown nobody who he is.
+        say("the running monitor asks who acts: log in to its API or its console, and do it there")
+        return WRONG
     request = urllib.request.Request(
         f"http://{config.web.listen}/api/v1/cases/{case_id}/{action}",
         data=json.dumps({"name": name, "reason": reason}).encode(),

@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import AsyncExitStack, nullcontext, suppress
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from monitor.build import Desk, Monitor, opened
 from monitor.clock import follow_clock
 from monitor.config.resolved import Config
 from monitor.daily import Daily
+from monitor.health import Health
 from monitor.ledger import reader
 from monitor.ledger.store import LedgerError
 from monitor.model import Tier
@@ -40,7 +41,9 @@ from monitor.step.halting import RECEIVER as HALT
 from monitor.step.writer import utc_now
 
 if TYPE_CHECKING:
-    import uvicorn
+    from monitor.publish.door.door import Door, WebConfiguration
+    from monitor.publish.door.reads import Reads
+    from monitor.publish.door.server import Server
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +90,10 @@ async def serve(monitor: Monitor, stop: asyncio.Event, ready: Callable[[str], No
     async with AsyncExitStack() as stack:
         config, scope = monitor.config, scope_of(monitor.config)
         snapshots = Snapshots(monitor.ledger, monitor.health, scope)
-        address = await _serve_http(stack, monitor, scope, snapshots)
+        web, reads = _open_web(config, monitor.health)
+        # After the last answer.
+        stack.push_async_callback(reads.write, monitor.writer.note_reads)
+        address, server = await _serve_http(stack, monitor, scope, snapshots, web.door, reads)
         delivery = Delivery(
             monitor.receivers,
             monitor.ledger,
@@ -105,7 +111,7 @@ async def serve(monitor: Monitor, stop: asyncio.Event, ready: Callable[[str], No
         if config.deadman.url_file is not None:
             url_file = config.path(config.deadman.url_file)
             tasks.append(Deadman(url_file, config.deadman.every, _FRESH, monitor.health).run())
-        tasks.append(monitor.writer.taken_over())
+        tasks += [monitor.writer.taken_over(), web.run(server.renew), reads.run(monitor.writer.note_reads)]
         running = [asyncio.create_task(task) for task in tasks]
         stack.push_async_callback(_cancel, running)
         scheduler.start()
@@ -296,10 +302,20 @@ async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
             log.error("a task had ended early", exc_info=error)
 
 
-async def _serve_http(stack: AsyncExitStack, monitor: Monitor, scope: Scope, snapshots: Snapshots) -> str:
-    """Listen, and answer in the background until the stack closes; returns the address, port filled in."""
-    import uvicorn  # noqa: PLC0415  `check` and `status` need no web server
+def _open_web(config: Config, health: Health) -> tuple[WebConfiguration, Reads]:
+    """The web configuration file, read, and the notes of who reads what. Raises ConfigError."""
+    from monitor.publish.door.door import WebConfiguration  # noqa: PLC0415  `once` serves nothing
+    from monitor.publish.door.reads import Reads  # noqa: PLC0415
 
+    file = config.web.config_file
+    return WebConfiguration(config.web, None if file is None else config.path(file), health, utc_now), Reads()
+
+
+async def _serve_http(
+    stack: AsyncExitStack, monitor: Monitor, scope: Scope, snapshots: Snapshots, door: Door, reads: Reads
+) -> tuple[str, Server]:
+    """Listen, and answer in the background until the stack closes; the address, port filled in, and the server."""
+    from monitor.publish.door.server import Server  # noqa: PLC0415  `check` and `status` need no web server
     from monitor.publish.web import Served, make_app  # noqa: PLC0415
 
     config = monitor.config
@@ -315,6 +331,8 @@ async def _serve_http(stack: AsyncExitStack, monitor: Monitor, scope: Scope, sna
             access=access,
             runbook=_runbook,
             particulars=particulars_of(config),
+            door=door,
+            reads=reads,
         )
     )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -324,14 +342,24 @@ async def _serve_http(stack: AsyncExitStack, monitor: Monitor, scope: Scope, sna
         # create_server says more than the reason; a name that does not resolve has a number of its own.
         why = os.strerror(error.errno) if error.errno is not None and error.errno > 0 else error.strerror
         raise CannotListen(f"web.listen: {config.web.listen}: {why}: free it, or write another address") from error
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
-    server.capture_signals = nullcontext  # type: ignore[method-assign, assignment]  # a signal ends the whole monitor, not HTTP alone
-    task = asyncio.create_task(server.serve(sockets=[listener]))
+    _warn_of_exposure(access, door)
+    server = Server(app, listener, door)
+    port = listener.getsockname()[1]
+    task = asyncio.create_task(server.serve())
     stack.push_async_callback(_stop_http, server, task)
-    return f"http://{host}:{listener.getsockname()[1]}"
+    return f"{'http' if door.tls is None else 'https'}://{host}:{port}", server
 
 
-async def _stop_http(server: uvicorn.Server, task: asyncio.Task[None]) -> None:
+def _warn_of_exposure(access: Access, door: Door) -> None:
+    if access.loopback:
+        return
+    if not door.settings.authentication:
+        log.warning("others reach web.listen and nobody logs in: only health, runbooks and metrics are answered")
+    elif door.tls is None and door.settings.users:
+        log.warning("others reach web.listen and passwords travel in the clear: write tls_server_config")
+
+
+async def _stop_http(server: Server, task: asyncio.Task[None]) -> None:
     server.should_exit = True
     await asyncio.wait([task], timeout=_STOP_SECONDS)
 

@@ -42,6 +42,8 @@ class Health:
     ``disagreements``: proven lies by (chain, endpoint); ``quarantined``: endpoints not asked any more;
     ``limits``: what the nodes of a chain cannot do, as sentences. ``evidence``: how well the last cycle knew what is
     held, by (chain, wallet, asset); ``proved``: when all that a chain holds was last proved by state proofs.
+    ``web_read``: whether the web configuration
+    that is served is the one that was read last; ``certificate_expires``: of the HTTP interface, None without TLS.
     """
 
     started_at: datetime
@@ -62,6 +64,8 @@ class Health:
     proved: dict[str, datetime] = field(default_factory=dict)
     detection: dict[str, Histogram] = field(default_factory=dict)
     reorg_depth: dict[str, Histogram] = field(default_factory=dict)
+    web_read: bool = True
+    certificate_expires: datetime | None = None
 
     def success(self, stage: str, chain: str, at: datetime) -> None:
         """A stage did its whole work once more."""

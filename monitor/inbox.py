@@ -347,9 +347,9 @@ class Inbox:
         }
         return Submission("conflict", record.id, reasons[answer])
 
-    async def act(self, case_id: str, action: str, name: str, reason: str) -> Case:
+    async def act(self, case_id: str, action: str, name: str, reason: str, how: str = "none") -> Case:
         """A person acknowledges or closes a case. Raises KeyError and ValueError as the step does."""
-        outcome = await self._writer.take(Acted(case_id, action, name, reason))
+        outcome = await self._writer.take(Acted(case_id, action, name, reason, how))
         return outcome.cases[0]
 
     async def ceremony(self, observation: CeremonyAnnounced | CeremonyConfirmed | CeremonyCancelled) -> Ceremony:

@@ -239,12 +239,13 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of a case's history: who did what, when, and why."""
+    """One line of a case's history: who did what, when, and why. ``how``: by what that person had logged in, or ""."""
 
     at: datetime
     action: str
     by: str
     note: str
+    how: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 #: A number written longer, or further from 1, is no amount and no difficulty; as an int it would fill the memory.
@@ -41,7 +41,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _decimal(text: str) -> Decimal:
     if len(text) > _NUMBER_CHARACTERS:
         raise ValueError("a number is too long")
-    number = Decimal(text)
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        # An exponent of more digits than decimal can hold; its error is no ValueError.
+        raise ValueError("a number is too large or too small") from None
     if abs(number.adjusted()) > _NUMBER_MAGNITUDE:
         raise ValueError("a number is too large or too small")
     return number

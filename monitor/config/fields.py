@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date, time, timedelta
 from decimal import Decimal, InvalidOperation
+from ipaddress import ip_network
 from typing import Annotated
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -17,8 +18,19 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 _SYMBOL = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$"
 _CURRENCY = r"^[A-Z]{3}$"
+_ACCOUNT = r"^[A-Za-z0-9](?:[A-Za-z0-9._@+ -]{0,126}[A-Za-z0-9._@+-])?$"
+_CERTIFICATE = r"^(CN|DNS|URI|EMAIL|IP):[!-~](?:[ -~]{0,253}[!-~])?$"
+_HEADER = r"^[A-Za-z0-9][A-Za-z0-9-]{0,63}$"
+#: headers that mean something else already
+_OTHER_HEADERS = frozenset(
+    {"authorization", "connection", "content-length", "content-type", "cookie", "forwarded", "host", "origin"}
+    | {"sec-fetch-site", "transfer-encoding", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"}
+)
 #: the same for people
 FORMS = {
+    _ACCOUNT: "letters, digits, '.', '_', '@', '+', '-' and spaces, 128 at most, beginning with a letter or digit",
+    _CERTIFICATE: "CN:, DNS:, URI:, EMAIL: or IP: and the name, e.g. DNS:soc.example",
+    _HEADER: "letters, digits and '-', e.g. X-Forwarded-User",
     _NAME: "letters, digits, '.', '_' and '-', 63 at most, beginning with a letter or digit",
     _SYMBOL: "letters, digits, '.', '_' and '-', 32 at most, beginning with a letter or digit",
     _CURRENCY: "three capital letters (ISO 4217), e.g. JPY",
@@ -139,6 +151,20 @@ def without_credentials(url: str) -> str:
     return re.sub(r"\?.*", "?…", re.sub(r"//[^/@]*@", "//…@", url))
 
 
+def _network(value: str) -> str:
+    try:
+        ip_network(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is no address or network: write e.g. 127.0.0.1, ::1 or 10.0.0.0/24") from None
+    return value
+
+
+def _user_header(value: str) -> str:
+    if value.lower() in _OTHER_HEADERS:
+        raise ValueError(f"{value} does not name a user: write the header that the proxy sets, e.g. X-Forwarded-User")
+    return value
+
+
 def _schema(example: str, pattern: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": pattern, "examples": [example]})
 
@@ -171,5 +197,10 @@ Currency = Annotated[str, StringConstraints(pattern=_CURRENCY)]
 TimeZone = Annotated[Text, AfterValidator(_timezone)]
 WebUrl = Annotated[Text, AfterValidator(_web_url)]
 Listen = Annotated[Text, AfterValidator(_listen)]
+#: who logs in: no ':' (RFC 7617), no ',' (what a doubled header would hold)
+Account = Annotated[str, StringConstraints(pattern=_ACCOUNT)]
+CertificateName = Annotated[str, StringConstraints(pattern=_CERTIFICATE)]
+HeaderName = Annotated[str, StringConstraints(pattern=_HEADER), AfterValidator(_user_header)]
+Network = Annotated[Text, AfterValidator(_network)]
 #: 2^256 has 78 digits: more decimals than 36 leave no room for coins
 Decimals = Annotated[int, Field(ge=0, le=36)]

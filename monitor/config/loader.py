@@ -16,7 +16,9 @@ from monitor.config.cross import (
 )
 from monitor.config.document import Parts, read_parts
 from monitor.config.mistakes import ConfigError, Mistake, Path, dotted, in_order
+from monitor.config.models import Web
 from monitor.config.resolved import Config
+from monitor.config.web_file import check_web
 from monitor.config.yaml_tree import LARGEST_BYTES, Tree, read_yaml
 from monitor.model import Owner, Tier, Wallet
 
@@ -39,6 +41,7 @@ def load(path: str | FilePath) -> Config:
     check_alertmanagers(parts, found)
     check_files(parts, tree, base, found)
     check_halt(parts, base, found)
+    mistakes.extend(check_web(parts.sections.get("web") or Web(), base, found))
     claims = claim_all(parts, base, found, mistakes)
     allow = allowed(parts, found)
     check_secrets(tree, found, found.covers)

@@ -15,15 +15,19 @@ from pydantic import AfterValidator, Field, model_validator
 
 from chains.core.settings import ChainSettings, Strict
 from monitor.config.fields import (
+    Account,
+    CertificateName,
     Currency,
     Day,
     Decimals,
     Duration,
     FileName,
+    HeaderName,
     Interval,
     Listen,
     LongText,
     Name,
+    Network,
     Percent,
     Symbol,
     Text,
@@ -97,6 +101,36 @@ class Store(Strict):
         return self
 
 
+RoleName = Literal["viewer", "responder", "administrator", "regulator"]
+
+
+class WebRoles(Strict):
+    """Who may do what. Whoever logs in and stands nowhere here is refused."""
+
+    users: Annotated[dict[Account, RoleName], Field(max_length=1000)] = Field(
+        default={}, description="By user: of basic_auth_users in the web configuration file, or of the trusted proxy."
+    )
+    certificates: Annotated[dict[CertificateName, RoleName], Field(max_length=1000)] = Field(
+        default={},
+        description="By a name in the client certificate: CN:… of its subject, or DNS:…, URI:…, EMAIL:…, IP:….",
+    )
+
+
+class TrustedProxy(Strict):
+    """A proxy that logs people in and says in a header who calls."""
+
+    addresses: Annotated[tuple[Network, ...], Field(strict=False, max_length=64)] = Field(
+        description="Where it connects from: addresses or networks (10.0.0.0/24). From elsewhere the header is refused."
+    )
+    header: HeaderName = Field(description="The header with the user, set by the proxy whatever the client sends.")
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> TrustedProxy:
+        if not self.addresses:
+            raise ValueError("addresses is empty: write where the proxy connects from, e.g. [127.0.0.1]")
+        return self
+
+
 class Web(Strict):
     """The console, the API and the metrics."""
 
@@ -107,7 +141,17 @@ class Web(Strict):
     )
     config_file: FileName | None = Field(
         default=None,
-        description=f"TLS, basic authentication and client certificates, in the exporter-toolkit format. {LATER}",
+        description=(
+            "TLS, basic authentication and client certificates, in the exporter-toolkit format. "
+            "Read again when it or a file that it names changes."
+        ),
+    )
+    roles: WebRoles = Field(default=WebRoles(), description="Who may do what.")
+    trusted_proxy: TrustedProxy | None = Field(
+        default=None, description="A proxy that logs people in and says in a header who calls."
+    )
+    public_metrics: bool = Field(
+        default=False, description="/metrics asks nobody to log in; false: a viewer, once anybody can log in."
     )
     enable_lifecycle: bool = Field(default=False, description=f"Allows POST /-/reload. {LATER}")
 

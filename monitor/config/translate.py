@@ -26,6 +26,11 @@ _INSTEAD = {
     "headers": "headers may hold secrets: write headers_file",
     "cookie": "secrets come from files: write cookie_file",
     "key": "secrets come from files: write key_file",
+    "cert": "certificates come from files: write cert_file",
+    "client_ca": "certificates come from files: write client_ca_file",
+    "cipher_suites": "OpenSSL's own choice is used: remove it",
+    "prefer_server_cipher_suites": "OpenSSL's own choice is used: remove it",
+    "curve_preferences": "OpenSSL's own choice is used: remove it",
     "tokens": "this kind of chain has no tokens: remove it",
     "dsn": "a database URL may hold a password: write dsn_file",
 }

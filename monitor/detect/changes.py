@@ -72,8 +72,8 @@ def unconfirmed(case: Case, witness: Witness) -> Case:
     return replace(case, evidence={**case.evidence, "source": source, "unconfirmed": True})
 
 
-def acted(case: Case, action: str, name: str, reason: str, now: datetime) -> Case:
-    """A person acknowledges ("ack") or closes ("close") a case, with name and reason.
+def acted(case: Case, action: str, name: str, reason: str, now: datetime, *, how: str = "none") -> Case:
+    """A person acknowledges ("ack") or closes ("close") a case, with name, reason and ``how`` the person logged in.
 
     Raises ValueError where the case's state does not allow it, and for closing the breach of a check: only a
     later PASS with its evidence does.
@@ -84,5 +84,5 @@ def acted(case: Case, action: str, name: str, reason: str, now: datetime) -> Cas
     if case.state not in allowed[action]:
         raise ValueError(f"case {case.id} is {case.state.value}: it cannot be {action}ed again")
     state = CaseState.ACKNOWLEDGED if action == "ack" else CaseState.CLOSED
-    event = Event(now, "acknowledged" if action == "ack" else "closed", name, reason)
+    event = Event(now, "acknowledged" if action == "ack" else "closed", name, reason, "" if how == "none" else how)
     return replace(case, state=state, history=(*case.history, event))

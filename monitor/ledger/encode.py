@@ -133,7 +133,7 @@ def case_to_json(case: Case) -> Json:
         "subject": case.subject,
         "value": None if case.value is None else dict(case.value),
         "evidence": dict(case.evidence),
-        "history": [[rfc3339(e.at), e.action, e.by, e.note] for e in case.history],
+        "history": [[rfc3339(e.at), e.action, e.by, e.note, *([e.how] if e.how else [])] for e in case.history],
         "incident": case.incident,
         "growth": list(case.growth),
     }
@@ -165,7 +165,7 @@ def case_from_json(body: Json) -> Case:
         subject=body["subject"],
         value=body["value"],
         evidence=body["evidence"],
-        history=tuple(Event(moment(at), action, by, note) for at, action, by, note in body["history"]),
+        history=tuple(Event(moment(at), *rest) for at, *rest in body["history"]),
         # journals of the first versions do not have these
         incident=body.get("incident"),
         growth=tuple(body.get("growth", ())),

@@ -381,6 +381,22 @@ tree_node = Table(
     Column("hash", Text, nullable=False),
 )
 
+#: who was shown which case, once an hour (monitor.ledger.access); rows are only ever added
+case_read = Table(
+    "case_read",
+    metadata,
+    Column("id", Whole, Identity(), primary_key=True),
+    Column("hour", Moment, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("how", Text, nullable=False),
+    Column("case_id", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("client", Text, nullable=False),
+    Index("case_read_once", "hour", "name", "how", "case_id", unique=True),
+    Index("case_read_case", "case_id"),
+)
+
 #: one row: how often the ledger was opened to write (monitor.ledger.store)
 writer = Table("writer", metadata, Column("epoch", Whole, primary_key=True, autoincrement=False))
 

@@ -32,8 +32,10 @@ class Actions(Protocol):
     async def approve(self, body: object) -> Submission:
         """Take one approval or cancellation, given as decoded JSON."""
 
-    async def act(self, case_id: str, action: Literal["ack", "close"], name: str, reason: str) -> Case:
-        """Acknowledge or close a case.
+    async def act(
+        self, case_id: str, action: Literal["ack", "close"], name: str, reason: str, how: str = "none"
+    ) -> Case:
+        """Acknowledge or close a case. ``how``: by what the person had logged in ("none": nobody logs in).
 
         Raises KeyError where there is no such case, ValueError where its state does not allow it.
         """

@@ -11,6 +11,10 @@ class BodyTooLarge(ValueError):
     """More than LARGEST_BODY bytes."""
 
 
+class BodyTooSlow(TimeoutError):
+    """The body did not arrive in time."""
+
+
 async def read_body(stream: AsyncIterator[bytes]) -> bytes:
     """All bytes of a request. Raises BodyTooLarge as soon as there are too many."""
     body = bytearray()

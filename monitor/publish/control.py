@@ -10,12 +10,8 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from monitor.publish.actions import Actions, Unknown
-
-_BODY = {"application/json": {"schema": {"type": "object"}}}
-
-
-def _body(description: str) -> dict[str, Any]:
-    return {"requestBody": {"required": True, "description": description, "content": _BODY}}
+from monitor.publish.routes.answers import ChallengeList, ProofList, gives
+from monitor.publish.routes.bodies import Asking, Proving, takes
 
 
 def add_control(app: FastAPI, actions: Actions, read: Callable[[Request], Awaitable[object]]) -> None:
@@ -24,14 +20,19 @@ def add_control(app: FastAPI, actions: Actions, read: Callable[[Request], Awaita
     @app.post(
         "/api/v1/control/challenges",
         status_code=201,
-        openapi_extra=_body("Whose control: wallet, and optionally address, purpose, expires, movement, destination."),
+        responses=gives(ChallengeList, 201),
+        openapi_extra=takes(Asking, "Whose control: wallet, and optionally what else."),
     )
     async def challenges(request: Request) -> Response:
         """Issue challenges: 201 once they are remembered, 400 for what cannot be asked, 503 without nodes."""
         rows = await _answered(actions.ask_control(await read(request)))
         return JSONResponse({"status": "success", "data": {"challenges": rows}}, 201)
 
-    @app.post("/api/v1/control/proofs", openapi_extra=_body("One answer: challenge, kind and proof, three texts."))
+    @app.post(
+        "/api/v1/control/proofs",
+        responses=gives(ProofList),
+        openapi_extra=takes(Proving, "One answer: challenge, kind and proof, three texts."),
+    )
     async def proofs(request: Request) -> Response:
         """Verify an answer: result is shown (and then remembered), bad or undetermined, with the reason."""
         rows = await _answered(actions.show_control(await read(request)))

@@ -104,12 +104,30 @@ def families(snapshot: Snapshot, places: Places | None = None) -> Iterator[Famil
         {(): 1},
     )
     yield _gauge("porwatch_shadow", "1: a shadow lasts, cases are told to nobody.", (), {(): int(snapshot.is_silent)})
+    yield from _web(snapshot)
     yield from _chains(snapshot)
     yield from _amounts(snapshot, places or Places.of(snapshot))
     yield from _cases(snapshot)
     yield from _checks(snapshot.verdict)
     yield from _process(snapshot)
     yield from _surroundings(snapshot)
+
+
+def _web(snapshot: Snapshot) -> Iterator[Family]:
+    vitals = snapshot.vitals
+    yield _gauge(
+        "porwatch_web_config_last_reload_successful",
+        "1: the web configuration that is served is the one that was read last.",
+        (),
+        {(): int(vitals.web_read)},
+    )
+    expires = vitals.certificate_expires
+    yield _gauge(
+        "porwatch_web_certificate_expiry_timestamp_seconds",
+        "When the first certificate of the chain that is served expires; absent without TLS.",
+        (),
+        {} if expires is None else {(): _seconds(expires)},
+    )
 
 
 def _chains(snapshot: Snapshot) -> Iterator[Family]:

@@ -46,7 +46,10 @@ def render_case(case: Case, decimals: Mapping[str, int]) -> Json:
         "incident": case.incident,
         "growth": list(case.growth),
         "evidence": _evidence(case),
-        "history": [{"at": rfc3339(e.at), "action": e.action, "by": e.by, "note": e.note} for e in case.history],
+        "history": [
+            {"at": rfc3339(e.at), "action": e.action, "by": e.by, "note": e.note, "how": e.how or None}
+            for e in case.history
+        ],
     }
 
 

@@ -54,6 +54,8 @@ class Vitals:
     limits: Mapping[str, tuple[str, ...]]
     detection: Mapping[str, Counts]
     reorg_depth: Mapping[str, Counts]
+    web_read: bool
+    certificate_expires: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +185,8 @@ def _vitals(health: Health) -> Vitals:
         limits=dict(health.limits),
         detection=_counts(health.detection),
         reorg_depth=_counts(health.reorg_depth),
+        web_read=health.web_read,
+        certificate_expires=health.certificate_expires,
     )
 
 

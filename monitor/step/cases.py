@@ -48,7 +48,7 @@ def acted(connection: Connection, setup: Setup, observation: Acted, now: datetim
     case = reader.case(connection, observation.case_id)
     if case is None:
         raise KeyError(observation.case_id)
-    changed = detect.acted(case, observation.action, observation.name, observation.reason, now)
+    changed = detect.acted(case, observation.action, observation.name, observation.reason, now, how=observation.how)
     return _commit(connection, setup, left_open(connection, changed))
 
 

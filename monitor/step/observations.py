@@ -170,12 +170,13 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Acted:
-    """A person acknowledges or closes a case."""
+    """A person acknowledges or closes a case. ``how``: by what that person had logged in ("none": not asked)."""
 
     case_id: str
     action: str
     name: str
     reason: str
+    how: str = "none"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Never, Self, TypeVar
 from monitor import detect
 from monitor.health import Health
 from monitor.ledger import heads
+from monitor.ledger.access import CaseRead, note
 from monitor.ledger.store import Commit, Ledger, TakenOver, commit
 from monitor.signing.keys import ReportKey
 from monitor.step import Outcome, take
@@ -60,6 +61,10 @@ class Writer:
         """Outbox rows that a receiver has taken."""
         await self._in_thread(self._commit, Commit(sent=ids))
 
+    async def note_reads(self, reads: tuple[CaseRead, ...]) -> None:
+        """Who was shown which case; changes nothing else."""
+        await self._in_thread(self._note_reads, reads)
+
     async def seal(self, key: ReportKey) -> None:
         """Sign tree heads over all that is in the journal, a bounded number of records at a time."""
         while await self._in_thread(self._seal, key):
@@ -102,6 +107,10 @@ class Writer:
             head = heads.seal(connection, key, self._clock(), self._head)
         self._head = head or self._head
         return head is not None and head.size - before == heads.BATCH
+
+    def _note_reads(self, reads: tuple[CaseRead, ...]) -> None:
+        with self._ledger.write() as connection:
+            note(connection, reads)
 
     def _commit(self, change: Commit) -> None:
         with self._ledger.write() as connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import psycopg
@@ -13,7 +14,8 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError, StatementError
 
 from chains.lab.process import free_port
-from monitor.ledger import journal, migrate, postgres, reader, schema
+from monitor.ledger import access, journal, migrate, postgres, reader, schema
+from monitor.ledger.access import CaseRead
 from monitor.ledger.journal import Record
 from monitor.ledger.store import Commit, Ledger, LedgerError, LedgerInUse, Message, TakenOver, commit
 from tests.real.postgres import OWNER, Databases, Server
@@ -355,3 +357,14 @@ def test_a_cases_page_is_ordered_alike_on_both_engines(ledger: Ledger) -> None:
         assert list(found.scalars()) == sorted(ids, key=str.encode)
         after = connection.execute(select(schema.cases.c.id).where(schema.cases.c.id > "_"))
         assert set(after.scalars()) == {one for one in ids if one.encode() > b"_"}
+
+
+def test_who_read_a_case_is_written_once_an_hour_and_never_changed(ledger: Ledger) -> None:
+    read = CaseRead("vera", "password", "viewer", "10.0.0.1", "c0ffee", NOW, NOW)
+    for _ in range(2):
+        with ledger.write() as connection:
+            access.note(connection, [read, replace(read, name="rei")])
+    with ledger.read() as connection:
+        assert [each.name for _, each in access.reads(connection)] == ["rei", "vera"]
+    with pytest.raises(DBAPIError, match="never changed"), ledger.write() as connection:
+        connection.execute(update(schema.case_read).values(name="nobody"))

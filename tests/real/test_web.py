@@ -29,7 +29,9 @@ class Nobody:
     async def approve(self, body: object) -> Any:
         raise AssertionError
 
-    async def act(self, case_id: str, action: Literal["ack", "close"], name: str, reason: str) -> Case:
+    async def act(
+        self, case_id: str, action: Literal["ack", "close"], name: str, reason: str, how: str = "none"
+    ) -> Case:
         raise ValueError("nobody acts here")
 
 

@@ -20,7 +20,6 @@ from typer.main import get_command
 from monitor.__main__ import app
 from monitor.assess import digest
 from monitor.books import Heartbeat, check, decode, parse_approval
-from monitor.commands import refused
 from monitor.config import load
 from monitor.ledger.journal import Record
 from monitor.ledger.state import _APPLY
@@ -269,7 +268,7 @@ def test_the_first_configuration_has_no_mistake_and_can_run(kind: str, tmp_path:
     folder = written(DOCS / "how-to/first-configuration.md", tmp_path) / kind
     (folder / "approvals.jsonl").touch()
     assert [str(mistake) for mistake in check(folder / "porwatch.yaml", NOW)] == []
-    assert refused(load(folder / "porwatch.yaml")) == []
+    assert load(folder / "porwatch.yaml").chains
 
 
 def test_the_approvals_in_the_pages_are_approvals(tmp_path: Path) -> None:

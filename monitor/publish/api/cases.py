@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from fastapi import FastAPI, Path
+from fastapi import FastAPI, Path, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
@@ -12,10 +12,11 @@ from monitor.ledger import reader
 from monitor.model import CaseState, Severity
 from monitor.publish.api.answers import Answer, Shape, answer
 from monitor.publish.api.fields import Search, Size, Text
+from monitor.publish.door.caller import caller
 from monitor.publish.render import render_case
 
 if TYPE_CHECKING:
-    from monitor.publish.web import Served
+    from monitor.publish.served import Served
 
 StateFilter = Literal["open", "pending", "acknowledged", "closed", "all"]
 CaseId = Annotated[str, Path(max_length=64, pattern=r"^[0-9a-zA-Z_-]+$")]
@@ -52,6 +53,7 @@ class CaseEvent(Shape):
     action: str
     by: str
     note: str
+    how: str | None
 
 
 class CaseBody(Shape):
@@ -108,10 +110,11 @@ class Counts(Shape):
 
 
 def add_cases(app: FastAPI, served: Served) -> None:
-    """Add the routes that read; what changes a case stands in publish.web."""
+    """Add the routes that read; what changes a case stands in publish.routes.changes."""
 
     @app.get("/api/v1/cases", response_model=Answer[Cases])
     def cases(  # noqa: PLR0913, PLR0917  filters by name
+        request: Request,
         state: StateFilter = "open",
         rule: Text = None,
         chain: Text = None,
@@ -146,6 +149,7 @@ def add_cases(app: FastAPI, served: Served) -> None:
         except KeyError as error:
             raise HTTPException(400, "after: there is no such case") from error
         page = found[:limit]
+        served.reads.note(caller(request), [case.id for case in page], served.clock())
         rendered = [render_case(case, served.scope.decimals) for case in page]
         return answer({"cases": rendered, "next": page[-1].id if len(found) > limit else None})
 
@@ -164,10 +168,11 @@ def add_cases(app: FastAPI, served: Served) -> None:
         return answer({"states": states, "counts": lines})
 
     @app.get("/api/v1/cases/{case_id}", response_model=Answer[CaseBody])
-    def case(case_id: CaseId) -> Response:
+    def case(request: Request, case_id: CaseId) -> Response:
         """One case."""
         with served.ledger.read() as connection:
             found = reader.case(connection, case_id)
         if found is None:
             raise HTTPException(404, "there is no such case")
+        served.reads.note(caller(request), [found.id], served.clock())
         return answer(render_case(found, served.scope.decimals))

@@ -17,10 +17,11 @@ from monitor.ledger.encode import Json
 from monitor.model import rfc3339
 from monitor.publish.api.answers import Answer, Shape, answer
 from monitor.publish.api.fields import Size, Text, body_of
+from monitor.publish.door.caller import caller
 from monitor.publish.text import is_plain
 
 if TYPE_CHECKING:
-    from monitor.publish.web import Served
+    from monitor.publish.served import Served
 
 _T = TypeVar("_T")
 _LONGEST = 200
@@ -114,8 +115,9 @@ def add_ceremonies(app: FastAPI, served: Served, read: Callable[[Request], Await
 
 
 def user_of(request: Request) -> str:
-    """The account that is logged in, "" where nobody is."""
-    return str(getattr(request.state, "user", None) or "")
+    """The account that is logged in, "" where nobody logs in."""
+    who = caller(request)
+    return "" if who.how == "none" else who.name
 
 
 def _asked(reading: Callable[[object], _T], body: object) -> _T:

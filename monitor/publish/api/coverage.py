@@ -22,7 +22,7 @@ from monitor.publish.api.fields import Text, moment
 from monitor.series import Coverage, Past, Span, Step
 
 if TYPE_CHECKING:
-    from monitor.publish.web import Served
+    from monitor.publish.served import Served
 
 #: what a chart can show; of more, each stretch of the period shows its worst
 _MOST_POINTS = 2_000

@@ -16,7 +16,7 @@ from monitor.publish.api.answers import Answer, Shape, answer
 from monitor.publish.api.fields import Number, Size, Text
 
 if TYPE_CHECKING:
-    from monitor.publish.web import Served
+    from monitor.publish.served import Served
 
 Seq = Annotated[int, Path(ge=1, le=2**63 - 1)]
 

@@ -23,7 +23,7 @@ from monitor.publish.api.fields import Size, Text, coins, moment
 from monitor.publish.report.csv_form import safe_cell
 
 if TYPE_CHECKING:
-    from monitor.publish.web import Served
+    from monitor.publish.served import Served
 
 #: lines of one CSV file: a spreadsheet opens it, and it is made in memory
 MOST_IN_FILE = 5_000

@@ -21,7 +21,7 @@ from monitor.signing.folder import name_problem
 from monitor.signing.manifest import MANIFEST, SIGNATURE, read_manifest
 
 if TYPE_CHECKING:
-    from monitor.publish.web import Served
+    from monitor.publish.served import Served
 
 #: a year of daily reports and some: the newest ones by name, which begins with the day
 _MOST = 400

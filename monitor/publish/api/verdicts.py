@@ -14,7 +14,7 @@ from monitor.publish.api.answers import Answer, Shape, answer
 from monitor.publish.api.fields import Number, NumberInPath
 
 if TYPE_CHECKING:
-    from monitor.publish.web import Served
+    from monitor.publish.served import Served
 
 #: a verdict of many profiles is half a megabyte, and each is read whole
 _LARGEST_PAGE = 100

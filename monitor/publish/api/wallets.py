@@ -21,7 +21,7 @@ from monitor.publish.snapshot import take_snapshot
 from monitor.publish.status import render_wallets
 
 if TYPE_CHECKING:
-    from monitor.publish.web import Served
+    from monitor.publish.served import Served
 
 #: ceremonies shown with a wallet, the newest; the list of them has all
 _CEREMONIES = 20

@@ -8,7 +8,7 @@ from alembic import op
 from monitor.ledger.types import Moment, Plain, Whole
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 
 _INDEXES = (
     ("flow_time", "flow", ["block_time"]),

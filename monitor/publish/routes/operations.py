@@ -1,0 +1,87 @@
+"""Health, readiness, metrics, runbooks and the page of links."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from fastapi import FastAPI, Path, Query, Request
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.exceptions import HTTPException
+
+from monitor.health import Health
+from monitor.ledger import reader
+from monitor.ledger.store import Ledger
+from monitor.publish.metrics import Metrics
+from monitor.publish.page import landing_page
+from monitor.publish.routes.answers import ErrorBody, NotReady, error_of
+from monitor.publish.served import Served
+
+
+def add_operations(app: FastAPI, served: Served) -> None:
+    """Add the routes."""
+    scraped = Metrics(served.snapshots)
+
+    def readable(path: str, kind: type[Response]) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
+        """GET with its place in the OpenAPI document, and HEAD beside it."""
+
+        def add(handler: Callable[..., Response]) -> Callable[..., Response]:
+            answers: dict[int | str, dict[str, Any]] = {"default": error_of(ErrorBody, "An error.")}
+            if path == "/-/ready":
+                answers[503] = error_of(NotReady, "Not ready yet, and why.")
+            app.get(path, response_class=kind, responses=answers)(handler)
+            app.head(path, include_in_schema=False)(handler)
+            return handler
+
+        return add
+
+    @readable("/-/healthy", PlainTextResponse)
+    def healthy() -> Response:
+        """The process is alive."""
+        return PlainTextResponse("porwatch is healthy.\n")
+
+    @readable("/-/ready", PlainTextResponse)
+    def ready() -> Response:
+        """Ledger open, every chain identified by its quorum, catch-up begun; 503 with the reasons otherwise."""
+        reasons = not_ready(served.ledger, served.health)
+        if not reasons:
+            return PlainTextResponse("porwatch is ready.\n")
+        body = {"status": "error", "errorType": "not_ready", "error": "; ".join(reasons), "reasons": reasons}
+        return JSONResponse(body, 503)
+
+    @readable("/metrics", PlainTextResponse)
+    def metrics(request: Request) -> Response:
+        """Metrics for Prometheus, in its text format or as OpenMetrics."""
+        body, content_type = scraped.answer(request.headers.get("accept", ""))
+        return Response(body, media_type=content_type)
+
+    @readable("/", HTMLResponse)
+    def landing() -> Response:
+        """Links to everything here."""
+        return HTMLResponse(landing_page(served.scope.version))
+
+    @readable("/runbooks/{name}", PlainTextResponse)
+    def runbook(
+        name: Annotated[str, Path(pattern="^[A-Za-z]{1,80}$")], lang: Annotated[Literal["en", "ja"], Query()] = "en"
+    ) -> Response:
+        """What to do about an alert."""
+        text = served.runbook(name, lang)
+        if text is None:
+            raise HTTPException(404, f"there is no runbook {name} in {lang}")
+        return PlainTextResponse(text)
+
+
+def not_ready(ledger: Ledger, health: Health) -> list[str]:
+    """Why porwatch cannot be relied on yet, a sentence each; empty once it can."""
+    reasons = []
+    try:
+        with ledger.read() as connection:
+            reader.cursors(connection)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the answer is "not ready"
+        reasons.append(f"the ledger cannot be read: {type(error).__name__}")
+    for chain in health.chains:
+        if not health.identified.get(chain):
+            reasons.append(f"{chain}: too few endpoints have shown that they serve this chain")
+        elif not health.following.get(chain):
+            reasons.append(f"{chain}: following has not begun")
+    return reasons
