@@ -315,6 +315,7 @@ async def _serve_http(
     stack: AsyncExitStack, monitor: Monitor, scope: Scope, snapshots: Snapshots, door: Door, reads: Reads
 ) -> tuple[str, Server]:
     """Listen, and answer in the background until the stack closes; the address, port filled in, and the server."""
+    from monitor.publish.console.site import Entity  # noqa: PLC0415
     from monitor.publish.door.server import Server  # noqa: PLC0415  `check` and `status` need no web server
     from monitor.publish.web import Served, make_app  # noqa: PLC0415
 
@@ -330,6 +331,7 @@ async def _serve_http(
             actions=Desk(monitor.inbox, monitor.watchlist, monitor.proving),
             access=access,
             runbook=_runbook,
+            entity=Entity(config.entity.name, config.entity.timezone),
             particulars=particulars_of(config),
             door=door,
             reads=reads,

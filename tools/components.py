@@ -1,11 +1,11 @@
-"""Gets the test components (local nodes, Prometheus, Alertmanager) into one private folder.
+"""Gets the test components (local nodes, Prometheus, Alertmanager, a browser) into one private folder.
 
 Nothing is installed into the system and no service is started: Debian packages are downloaded and unpacked, npm
 packages go into a folder of their own. The package sources are the ones this system is configured with. It works
 without root.
 What cannot be had is named together with the way to get it; with --strict (or CI=true) that makes the exit status 1.
 
-Use: python tools/components.py [--prefix DIR] [--strict] [anvil] [bitcoin] [prometheus] [prometheus-next]
+Use: python tools/components.py [--prefix DIR] [--strict] [anvil] [bitcoin] [prometheus] [prometheus-next] [chromium]
 """
 
 from __future__ import annotations
@@ -239,6 +239,79 @@ def get_prometheus_next(prefix: Path) -> str:
     return origin
 
 
+# Fonts of its own and no others, so that a page has the same form on every machine: what GNOME uses for its own
+# programs, and what has Japanese.
+FONTS = ("fonts-inter", "fonts-jetbrains-mono", "fonts-noto-cjk")
+FONT_OF = {
+    "sans-serif": ("Inter", "Noto Sans CJK JP"),
+    "system-ui": ("Inter", "Noto Sans CJK JP"),
+    "monospace": ("JetBrains Mono", "Noto Sans Mono CJK JP"),
+}
+
+
+def fonts_configuration() -> str:
+    """The file of fontconfig for a folder with `usr/share/fonts` beside it."""
+    aliases = [
+        f"<alias binding='strong'><family>{generic}</family><prefer>"
+        + "".join(f"<family>{family}</family>" for family in families)
+        + "</prefer></alias>"
+        for generic, families in FONT_OF.items()
+    ]
+    head = '<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">'
+    rest = "".join(f"<string>{family}</string>" for family in FONT_OF["sans-serif"])
+    unknown = f'<match target="pattern"><edit name="family" mode="append_last">{rest}</edit></match>'
+    fonts = '<dir prefix="relative">usr/share/fonts</dir>'
+    return "\n".join([head, "<fontconfig>", fonts, *aliases, unknown, "</fontconfig>", ""])
+
+
+# What Chromium's packages want of a desktop, half of the bytes; and the C library: a loader takes only its own.
+NOT_FOR_PAGES = (
+    "libc6",
+    "fonts-dejavu",
+    "perl",
+    "libperl",
+    "libllvm",
+    "libz3",
+    "libgl1-mesa-dri",
+    "adwaita-",
+    "hicolor-",
+    "gtk-update-",
+)
+
+
+def system_chromium(prefix: Path) -> str | None:
+    """The browser that this system already has."""
+    path = shutil.which("chromium")
+    return path if path and not Path(path).resolve().is_relative_to(prefix) else None
+
+
+def get_chromium(prefix: Path) -> str:
+    """Chromium with a font that has Japanese: the system's browser, else that of its own suite, unpacked."""
+    address, own = own_archive()
+    files = fresh(prefix, "chromium")
+    browser = system_chromium(prefix)
+    with open_suite(prefix, address, own) as suite:
+        wanted = [*FONTS]
+        if browser is None:
+            wanted += [name for name in suite.closure("chromium") if not name.startswith(NOT_FOR_PAGES)]
+        suite.unpack(wanted, files)
+    # fontconfig remembers a folder by its time, and packages bring old ones.
+    for folder in files.glob("usr/share/fonts/**/"):
+        os.utime(folder)
+    (files / "fonts.conf").write_text(fonts_configuration())
+    settings = 'FONTCONFIG_FILE="$HERE"/chromium/fonts.conf'
+    if browser is None:
+        folders = [*files.glob("usr/lib/*-linux-gnu*"), *files.glob("usr/lib/*-linux-gnu*/pulseaudio")]
+        folders += files.glob("lib/*-linux-gnu*")
+        settings += " LD_LIBRARY_PATH=" + ":".join(f'"$HERE"/{folder.relative_to(prefix)}' for folder in folders)
+        browser = '"$HERE"/chromium/usr/lib/chromium/chromium'
+        origin = f"Debian {own}"
+    else:
+        origin = "this system"
+    script(prefix, "chromium", f"env {settings} {browser}")
+    return origin
+
+
 # --- npm ------------------------------------------------------------------------------------------------------------
 
 
@@ -294,6 +367,7 @@ COMPONENTS = (
         get_prometheus_next,
         lambda: RECIPE,
     ),
+    Component("chromium", ("chromium",), get_chromium, lambda: RECIPE),
 )
 
 

@@ -22,6 +22,7 @@ COMPONENT_OF = {
     "promtool-next": "prometheus-next",
     "alertmanager-next": "prometheus-next",
     "amtool-next": "prometheus-next",
+    "chromium": "chromium",
 }
 # Debian's name where it is not upstream's.
 OTHER_NAMES = {"alertmanager": "prometheus-alertmanager"}

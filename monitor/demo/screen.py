@@ -32,6 +32,7 @@ class Screen:
         self._say("porwatch demo: a small exchange on local nodes", "bold")
         if exchange.bitcoin is None:
             self._say(f"EVM only: {exchange.no_bitcoin}", "yellow")
+        self._say(f"  console     {exchange.url}/")
         self._say(f"  metrics     {exchange.url}/metrics")
         self._say(f"  cases       {exchange.url}/api/v1/cases?state=all")
         self._say(f"  verdict     {exchange.url}/api/v1/verdict")

@@ -20,6 +20,7 @@ from monitor.ledger.store import Ledger
 from monitor.publish.actions import Actions
 from monitor.publish.api.particulars import Particulars
 from monitor.publish.body import read_body
+from monitor.publish.console.site import NOBODY, Entity
 from monitor.publish.deliver import utc_now
 from monitor.publish.door.door import Door
 from monitor.publish.door.reads import Reads
@@ -60,6 +61,7 @@ class Served:
     door: Door = field(default_factory=Door)
     reads: Reads = field(default_factory=Reads)
     particulars: Particulars = field(default_factory=Particulars)
+    entity: Entity = NOBODY
 
 
 def success(data: Any, status: int = 200) -> JSONResponse:

@@ -17,8 +17,12 @@ from monitor.publish.api.reports import add_reports
 from monitor.publish.api.verdicts import add_verdicts
 from monitor.publish.api.wallets import add_wallets
 from monitor.publish.body import BodyTooLarge, BodyTooSlow
+from monitor.publish.console.pages import add_console
+from monitor.publish.console.settle import Forms
+from monitor.publish.console.site import Site
 from monitor.publish.control import add_control
 from monitor.publish.door.door import Door
+from monitor.publish.door.forms import csrf_token, read_form
 from monitor.publish.door.gate import Gate, dress
 from monitor.publish.roles import Table
 from monitor.publish.routes.access import add_access
@@ -59,6 +63,8 @@ def make_app(served: Served) -> FastAPI:
     add_reports(app, served)
     add_verdicts(app, served)
     add_wallets(app, served)
+    site = Site(served.entity, served.access.external_url, served.scope.version, served.clock)
+    add_console(app, served, site, Forms(csrf_token, read_form))
     table = Table()
     unknown = table.without_role(routes_of(app))
     assert not unknown, f"routes without a role in monitor/publish/roles.py: {unknown}"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -126,3 +127,13 @@ def test_a_unit_test_cannot_open_a_network_socket() -> None:
     one, other = socket.socketpair()
     one.close()
     other.close()
+
+
+def test_a_page_is_set_in_the_fonts_that_come_with_the_browser(tmp_path: Path) -> None:
+    """Latin first, then Japanese, and from no folder of the system."""
+    document = ET.fromstring(components.fonts_configuration())
+    assert [(one.get("prefix"), one.text) for one in document.iter("dir")] == [("relative", "usr/share/fonts")]
+    families = {
+        alias.findtext("family"): [f.text for f in alias.iterfind("prefer/family")] for alias in document.iter("alias")
+    }
+    assert families["system-ui"] == ["Inter", "Noto Sans CJK JP"]

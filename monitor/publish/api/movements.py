@@ -120,7 +120,7 @@ def add_movements(app: FastAPI, served: Served) -> None:
         ``next`` is what to pass as ``after``; it is null behind the last one. A search looks at a bounded number of
         rows at a time, so a page may hold fewer than ``limit`` movements, or none, and still have a ``next``.
         """
-        rows, following = _page(served, search, limit, after)
+        rows, following = page_of(served, search, limit, after)
         return answer({"movements": rows, "next": following})
 
     @app.get(
@@ -134,14 +134,15 @@ def add_movements(app: FastAPI, served: Served) -> None:
         after: Text = None,
     ) -> Response:
         """The same as a CSV file; the header X-Next says what to pass as ``after`` where more follows."""
-        rows, following = _page(served, search, limit, after)
+        rows, following = page_of(served, search, limit, after)
         headers = {"Content-Disposition": 'attachment; filename="movements.csv"'}
         if following is not None:
             headers["X-Next"] = following
         return Response(to_csv(rows), media_type="text/csv; charset=utf-8", headers=headers)
 
 
-def _page(served: Served, wanted: Wanted, limit: int, after: str | None) -> tuple[list[Json], str | None]:
+def page_of(served: Served, wanted: Wanted, limit: int, after: str | None) -> tuple[list[Json], str | None]:
+    """A page as the API shows it, and the place of the next one. Raises HTTPException for a bad ``after``."""
     place: Place | None = None
     if after is not None:
         try:

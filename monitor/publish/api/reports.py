@@ -78,7 +78,7 @@ def add_reports(app: FastAPI, served: Served) -> None:
             {
                 "problem": served.health.problems.get("report/"),
                 "last_success": None if at is None else rfc3339(at),
-                "reports": [_report(served, folder) for folder in _folders(served.particulars.reports)],
+                "reports": newest_reports(served, _MOST),
             }
         )
 
@@ -102,6 +102,11 @@ def add_reports(app: FastAPI, served: Served) -> None:
             raise HTTPException(404, "its manifest lists no such file")
         # Whatever it is, a browser stores it: it must not become a page of this site.
         return FileResponse(target, media_type="application/octet-stream", filename=f"{name}-{target.name}")
+
+
+def newest_reports(served: Served, limit: int) -> list[Json]:
+    """The newest bundles, as the API shows them."""
+    return [_report(served, folder) for folder in _folders(served.particulars.reports)[:limit]]
 
 
 def _folders(root: Path | None) -> list[Path]:

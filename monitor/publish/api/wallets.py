@@ -94,7 +94,7 @@ def _wallet(served: Served, wallet: Wallet, limit: int, after: str | None) -> Js
         counts = reader.watched_counts(connection)
         locators = reader.locators_of(connection, wallet.name, limit=limit + 1, after=after)
         page = locators[:limit]
-        addresses = _addresses(connection, served, wallet, page)
+        addresses = address_rows(connection, served, wallet, page)
         shown = control.shown_of(connection, wallet.chain, wallet.name)
         planned = ceremonies.of_wallet(connection, wallet.name, _CEREMONIES)
     base = next(each for each in render_wallets(snapshot, counts) if each["name"] == wallet.name)
@@ -119,7 +119,8 @@ def _wallet(served: Served, wallet: Wallet, limit: int, after: str | None) -> Js
     }
 
 
-def _addresses(connection: Connection, served: Served, wallet: Wallet, page: list[tuple[str, int]]) -> list[Json]:
+def address_rows(connection: Connection, served: Served, wallet: Wallet, page: list[tuple[str, int]]) -> list[Json]:
+    """Addresses of a wallet with what they hold and the newest proof of control of each."""
     names = [locator for locator, _ in page]
     held = reader.units_of(connection, wallet.chain, names)
     proofs = control.proofs_of(connection, wallet.chain, names)

@@ -1,4 +1,4 @@
-"""Health, readiness, metrics, runbooks and the page of links."""
+"""Health, readiness, metrics and runbooks."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Path, Query, Request
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 
 from monitor.health import Health
 from monitor.ledger import reader
 from monitor.ledger.store import Ledger
 from monitor.publish.metrics import Metrics
-from monitor.publish.page import landing_page
 from monitor.publish.routes.answers import ErrorBody, NotReady, error_of
 from monitor.publish.served import Served
 
@@ -54,11 +53,6 @@ def add_operations(app: FastAPI, served: Served) -> None:
         """Metrics for Prometheus, in its text format or as OpenMetrics."""
         body, content_type = scraped.answer(request.headers.get("accept", ""))
         return Response(body, media_type=content_type)
-
-    @readable("/", HTMLResponse)
-    def landing() -> Response:
-        """Links to everything here."""
-        return HTMLResponse(landing_page(served.scope.version))
 
     @readable("/runbooks/{name}", PlainTextResponse)
     def runbook(
