@@ -243,7 +243,9 @@ class Desk:
     async def show_control(self, body: object) -> list[dict[str, Any]]:
         raise AssertionError
 
-    async def act(self, case_id: str, action: Literal["ack", "close"], name: str, reason: str) -> Case:
+    async def act(
+        self, case_id: str, action: Literal["ack", "close"], name: str, reason: str, how: str = "none"
+    ) -> Case:
         with self.ledger.read() as connection:
             found = reader.case(connection, case_id)
         if found is None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -29,7 +30,7 @@ async def test_every_route_of_the_program_and_of_its_document_has_a_role_and_no_
     routes = {route for route in routes_of(app) if route[0] != "HEAD"}
     document = (await call(app, "GET", "/openapi.json")).json
     described = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
-    assert described <= routes
+    assert described <= {(method, re.sub(r":\w+}", "}", path)) for method, path in routes}
     assert routes == set(ROLES)
 
 
