@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ssl
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,8 @@ def test_what_is_left_out_has_the_toolkits_defaults(tmp_path: Path, pair: Pair) 
         ("- a\n", 1, "configuration", "is not a mapping"),
         ("a: [\n", 2, "configuration", "not YAML"),
     ],
+    # Some hold hashes that are made anew in each process.
+    ids=count(),
 )
 def test_every_mistake_has_its_line_and_says_what_to_write(
     text: str, line: int, key: str, fragment: str, tmp_path: Path
