@@ -6,12 +6,13 @@ INSTALL = $(PIP) install --require-hashes --no-deps -r
 INSTALL_SELF = $(PIP) install --no-deps --no-build-isolation --editable .
 LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-.PHONY: help run install test check bench crashtest evidence mutation docs pictures lock sbom bundle bundle-check clean
+.PHONY: help run install test coverage check bench crashtest evidence mutation docs pictures lock sbom bundle bundle-check clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make run              local nodes and the demo; make run CONFIG=FILE runs the monitor on that configuration"
 	@echo "make test             all tests, on real local nodes, Prometheus and Alertmanager"
+	@echo "make coverage         the same, and which lines they reach; a third slower"
 	@echo "make check            format, lint, types, import contracts, alert rules"
 	@echo "make install          .venv/bin/porwatch"
 	@echo "make bench            speed, set beside what one would use instead"
@@ -37,7 +38,11 @@ install: .venv/run.stamp
 
 test: .venv/dev.stamp
 	@.venv/bin/python tools/components.py
-	.venv/bin/python -m pytest -n 3 --dist loadscope --cov --cov-report=term
+	.venv/bin/python -m pytest -n 4 --dist loadscope
+
+coverage: .venv/dev.stamp
+	@.venv/bin/python tools/components.py
+	.venv/bin/python -m pytest -n 4 --dist loadscope --cov --cov-report=term
 
 check: .venv/dev.stamp
 	.venv/bin/ruff format --check .
