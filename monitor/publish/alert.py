@@ -62,7 +62,7 @@ def render_alerts(case: Case, present: Present, form: Form) -> list[Json]:
         "startsAt": rfc3339(case.opened_at),
         # An end before its start is refused as a whole.
         "endsAt": rfc3339(max(end, case.opened_at)),
-        "generatorURL": f"{form.external_url}/api/v1/cases/{case.id}",
+        "generatorURL": f"{form.external_url}/cases/{case.id}",
     }
     return [alert, _growth(case, alert, form)] if case.growth else [alert]
 

@@ -142,7 +142,7 @@ def test_a_committed_case_reaches_people_within_a_second(
     told = post.body["alerts"][0]
     assert told["labels"]["alertname"] == "PorwatchUnexplainedOutflow"
     assert "250.000001 USDT" in told["annotations"]["description"]
-    assert told["generatorURL"] == f"http://127.0.0.1:9899/api/v1/cases/{case.id}"
+    assert told["generatorURL"] == f"http://127.0.0.1:9899/cases/{case.id}"
     wait_until(lambda: courier.pending() == {}, "the row to be marked")
 
 

@@ -49,7 +49,7 @@ def test_an_open_case_is_a_firing_alert_with_all_its_labels() -> None:
         },
         "startsAt": "2026-09-21T14:13:20Z",
         "endsAt": "2026-09-21T14:18:20Z",
-        "generatorURL": f"{URL}/api/v1/cases/c0ffee0000000001",
+        "generatorURL": f"{URL}/cases/c0ffee0000000001",
     }
 
 
