@@ -40,7 +40,7 @@
         },
         {
           "alert": "PorwatchOutsideWindow",
-          "expr": "max by (chain, tier) (porwatch_open_cases{rule=\"outside_window\"}) > 0",
+          "expr": "max by (chain, tier) (porwatch_open_cases{rule=\"outside_window\"} unless on (job, instance) porwatch_shadow == 1) > 0",
           "for": "0m",
           "keep_firing_for": "10m",
           "labels": {

@@ -22,7 +22,7 @@ LONGEST = timedelta(hours=24)
 MOST_DESTINATIONS = 100
 
 #: cases of quality and compliance are about one thing each, and stand alone
-ALONE = frozenset({"approvals_blind", "check_breach", "deep_reorg", "window_dressing"})
+ALONE = frozenset({"approvals_blind", "check_breach", "deep_reorg", "shadow_ended", "window_dressing"})
 #: about who can move assets; every other rule is about assets that moved
 CONTROL = frozenset({"altered_approval", "bad_approval_signature", "control_drift", "endpoint_lies", "inventory_gap"})
 #: two wallets whose ranges are nearly used have nothing in common but the rule

@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 from chains.lab.process import LOOPBACK
+from monitor.publish.alert import GROWTH_ALERT
 
 #: each way takes as long as over a network, so that a kill finds requests not yet taken, and taken but not answered
 WAY_SECONDS = 0.01
@@ -25,9 +26,13 @@ _LONGEST_BODY = 4 * 1024 * 1024
 
 @dataclass(slots=True)
 class Pager:
-    """The state machine. Times are Unix seconds; ``pages`` and ``alerts`` (how often it was said) by case id."""
+    """The state machine. Times are Unix seconds; ``pages`` and ``alerts`` (how often it was said) by case id.
+
+    ``grown``: pages for the growth of an incident, by the case that made it grow: an alert beside the case's own.
+    """
 
     pages: Counter[str] = field(default_factory=Counter)
+    grown: Counter[str] = field(default_factory=Counter)
     alerts: Counter[str] = field(default_factory=Counter)
     _ends: dict[frozenset[tuple[str, str]], float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -41,7 +46,7 @@ class Pager:
                 self.alerts[case_id] += 1
                 ends = datetime.fromisoformat(alert["endsAt"]).timestamp()
                 if ends > now and self._ends.get(labels, 0.0) <= now:
-                    self.pages[case_id] += 1
+                    (self.grown if alert["labels"]["alertname"] == GROWTH_ALERT else self.pages)[case_id] += 1
                 self._ends[labels] = ends
 
     def firing(self, now: float) -> list[str]:

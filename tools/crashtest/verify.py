@@ -89,6 +89,7 @@ def _cases(verdict: Verdict, ledger: _Ledger, planted: Sequence[Planted], pager:
     ids = {case_id for found in cases.values() for case_id in found}
     verdict.missing_pages = verdict.note("cases without a page", sorted(ids - pager.pages.keys()))
     again = [f"{case_id}: {count}" for case_id, count in pager.pages.items() if count > 1 or case_id not in ids]
+    again += [f"growth by {case_id}: {count}" for case_id, count in pager.grown.items() if count > 1]
     verdict.duplicate_pages = verdict.note("cases paged more than once", again)
 
 

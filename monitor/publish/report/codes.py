@@ -42,6 +42,7 @@ RULES = (
     "multi_wallet_drain",
     "dormant_wake",
     "outside_window",
+    "shadow_ended",
     "nonce_reuse",
     "issuance_gap",
     "issuer_action",

@@ -10,6 +10,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from chains.lab.anvil import Anvil
 from tests.real.exchange import Exchange, exchange
 from tests.real.faulty_node import FaultyNode, changed, closed
@@ -56,6 +58,7 @@ def lie(result: Any) -> Any:
     return {**result, "transactions": result["transactions"][:-1]}
 
 
+@pytest.mark.timeout(240)
 def test_one_of_three_endpoints_lies(row: Row, sides: list[Side], tmp_path: Path) -> None:
     """One of three endpoints lies. Under the right header it leaves out a transaction (EVM) or changes one (Bitcoin);
     thefts and approved withdrawals meanwhile."""
@@ -72,7 +75,7 @@ def test_one_of_three_endpoints_lies(row: Row, sides: list[Side], tmp_path: Path
                 plants.steal(side, side.cold)
             caught_up(ex, sides)
         row.saw("goes on with the other two")
-        ex.wait(lambda: _found_in_more_blocks(ex, sides), "no case about the liar", 60)
+        ex.wait(lambda: _found_in_more_blocks(ex, sides), "no case about the liar", 150)
         caught_up(ex, sides)
         for case in _lies(ex).values():
             assert case["severity"] == "warning", "two of three are left"

@@ -177,7 +177,7 @@ async def test_a_wallet_shows_its_addresses_page_by_page(app: FastAPI, store: St
     assert [a["address"] for a in rest["addresses"]] == ["0x2", "0x3", "0x4"]
     assert (rest["next"], rest["ceremonies"]) == (None, [])
     await refused(app, "/api/v1/wallets/nothing", 404)
-    await refused(app, "/api/v1/wallets/%00")
+    await refused(app, "/api/v1/wallets/%00", 404)
 
 
 async def test_coverage_over_time_is_exact_and_unknown_time_is_never_a_ratio(app: FastAPI, store: Store) -> None:

@@ -82,8 +82,8 @@ def test_a_share_is_shown_without_rounding_it_again() -> None:
 def test_while_it_lasts_metrics_and_status_say_so(store: Store, health: Health) -> None:
     def seen() -> tuple[float, Any]:
         snapshot = take_snapshot(store.ledger, health, SCOPE, NOW)
-        (sample,) = [s for f in families(snapshot) if f.name == "porwatch_shadow" for s in f.samples]
-        return sample.value, render_status(snapshot)["shadow"]
+        ((_, _, value),) = [s for f in families(snapshot) if f.name == "porwatch_shadow" for s in f.samples()]
+        return value, render_status(snapshot)["shadow"]
 
     assert seen() == (0, None)
     times = {"since": "2026-09-01T00:00:00Z", "until": "2026-09-30T00:00:00Z"}
