@@ -46,7 +46,7 @@ class Pager:
                 self.alerts[case_id] += 1
                 ends = datetime.fromisoformat(alert["endsAt"]).timestamp()
                 if ends > now and self._ends.get(labels, 0.0) <= now:
-                    (self.grown if alert["labels"]["alertname"] == GROWTH_ALERT else self.pages)[case_id] += 1
+                    (self.grown if alert["labels"].get("alertname") == GROWTH_ALERT else self.pages)[case_id] += 1
                 self._ends[labels] = ends
 
     def firing(self, now: float) -> list[str]:
