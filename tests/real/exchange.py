@@ -241,7 +241,7 @@ class Exchange:
                 raise AssertionError(f"{what} after {seconds} s; log:\n{self.log.read_text()[-4000:]}")
             time.sleep(0.1)
 
-    def wait_for_block(self, chain: str, height: int, seconds: float = 30) -> None:
+    def wait_for_block(self, chain: str, height: int, seconds: float = 60) -> None:
         self.wait(lambda: self.cursor(chain) >= height, f"{chain} was not followed to {height}", seconds)
 
 
