@@ -9,11 +9,11 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from monitor.publish.actions import Submission
+from monitor.publish.api.cases import CaseBody, CaseId
 from monitor.publish.door.caller import acting_name, caller
 from monitor.publish.render import render_case
-from monitor.publish.routes.answers import AddedBody, CaseBody, SubmissionBody, gives
+from monitor.publish.routes.answers import AddedBody, SubmissionBody, gives
 from monitor.publish.routes.bodies import Acting, Adding, Approving, takes
-from monitor.publish.routes.reads import CaseId
 from monitor.publish.served import Served, failure, read_json, success
 from monitor.publish.text import is_plain
 

@@ -1,26 +1,18 @@
-"""What is read: status, cases, wallets, verdict and approvals. Reads run in threads: the ledger waits for the disk."""
+"""What is read: status, wallets, verdict and approvals. Reads run in threads: the ledger waits for the disk."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-from fastapi import FastAPI, Path, Query
+from fastapi import FastAPI
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from monitor.ledger import reader
+from monitor.publish.api.fields import Size, Text
 from monitor.publish.render import render_approval
 from monitor.publish.routes.answers import ApprovalPage, StatusBody, VerdictBody, WalletList, gives
 from monitor.publish.served import Served, success
 from monitor.publish.snapshot import take_snapshot
 from monitor.publish.status import render_status, render_wallets
-
-LARGEST_PAGE = 500
-
-StateFilter = Literal["open", "pending", "acknowledged", "closed", "all"]
-Filter = Annotated[str | None, Query(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
-PageSize = Annotated[int, Query(ge=1, le=LARGEST_PAGE)]
-CaseId = Annotated[str, Path(max_length=64)]
 
 
 def add_reads(app: FastAPI, served: Served) -> None:
@@ -49,7 +41,7 @@ def add_reads(app: FastAPI, served: Served) -> None:
         return success(newest)
 
     @app.get("/api/v1/approvals", responses=gives(ApprovalPage))
-    def approvals(limit: PageSize = 100, after: Filter = None) -> Response:
+    def approvals(limit: Size = 100, after: Text = None) -> Response:
         """Approvals by id, with their state; ``next`` is what to pass as ``after``."""
         with served.ledger.read() as connection:
             found = reader.approvals(connection, limit=limit + 1, after=after)
