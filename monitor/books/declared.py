@@ -19,7 +19,7 @@ from chains.core.settings import Strict
 from monitor.books.text import parse_coins, parse_money, parse_signed
 from monitor.books.yaml_book import YamlBook
 from monitor.config.fields import Currency, Day, Symbol, Text
-from monitor.reserve import Exchange, Money, Risk
+from monitor.reserve import Risk
 
 _Signed = Annotated[str, AfterValidator(parse_signed)]
 _Amount = Annotated[str, AfterValidator(parse_money)]
@@ -146,17 +146,6 @@ class Declared:
     general_ledger: Mapping[str, int]
     risks: Mapping[Risk, bool]
     parties: Parties
-
-    def figures_in(self, exchange: Exchange) -> dict[str, Money]:
-        """The figures in the valuation currency; Unknown without a price."""
-        return {name: exchange.value(amount, self.currency) for name, amount in self.figures.items()}
-
-    def volumes_in(self, exchange: Exchange) -> dict[str, dict[int, Money]]:
-        """The volumes in the valuation currency, as the reserve engine takes them."""
-        return {
-            product: {year: exchange.value(amount, self.currency) for year, amount in years.items()}
-            for product, years in self.volumes.items()
-        }
 
 
 def read_declared(path: Path, decimals: Mapping[str, int], now: datetime) -> Declared:

@@ -8,7 +8,6 @@ from monitor.reserve.money import Exchange, Money, Unknown
 from monitor.reserve.replenish import Replenishment, TopUp, UseLine, may_use
 from monitor.reserve.requirement import ExposureLine, Reserve, VolumeLine, judge
 from monitor.reserve.rules import Accrual, Clamp, FundRules, InsuranceRules, ReserveRules, Tiers, Weights
-from monitor.reserve.show import as_json, reserve_check
 from monitor.reserve.stress import Stress, StressLine
 from monitor.reserve.values import (
     OWN_CUSTODY,
@@ -64,8 +63,6 @@ __all__ = [
     "UseLine",
     "VolumeLine",
     "Weights",
-    "as_json",
     "judge",
     "may_use",
-    "reserve_check",
 ]

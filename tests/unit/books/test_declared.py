@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,7 @@ import yaml
 
 from monitor.books import BooksError, read_declared
 from monitor.books.declared import COUNTS, DATES, FIGURES
-from monitor.model import Price
-from monitor.reserve import Exchange, Risk, Unknown
+from monitor.reserve import Risk
 
 DECIMALS = {"BTC": 8, "USDT": 6}
 SHIPPED = Path(__file__).parents[3] / "config" / "books" / "declared.yaml"
@@ -48,20 +47,10 @@ def test_net_assets_may_be_below_zero(tmp_path: Path, now: datetime) -> None:
     assert found.figures == {"net_assets": Decimal(-3), "own_funds": Decimal("-0.5")}
 
 
-def test_volumes_are_by_product_and_converted_exactly_or_unknown(tmp_path: Path, now: datetime) -> None:
+def test_volumes_are_by_product_and_year(tmp_path: Path, now: datetime) -> None:
     volumes = {"2026": {"spot": "3", "margin": "6"}, "2025": {"spot": "2"}}
     found = read_declared(book(tmp_path, currency="USD", fiscal_year=2026, volumes=volumes), DECIMALS, now)
     assert found.volumes == {"spot": {2026: Decimal(3), 2025: Decimal(2)}, "margin": {2026: Decimal(6)}}
-    dollars = Exchange("JPY", {"USD": Decimal("149.8")})
-    assert found.volumes_in(dollars)["spot"] == {2026: Decimal("449.4"), 2025: Decimal("299.6")}
-    nothing = found.volumes_in(Exchange("JPY", {}))
-    assert nothing["margin"] == {2026: Unknown(("price of USD in JPY",))}
-
-
-def test_an_old_price_is_a_missing_one(now: datetime) -> None:
-    prices = (Price("USD", "JPY", "149.8", now), Price("EUR", "JPY", "170", datetime(2026, 1, 1, tzinfo=UTC)))
-    exchange = Exchange.of("JPY", (*prices, Price("GBP", "USD", "1.3", now)), now)
-    assert exchange == Exchange("JPY", {"USD": Decimal("149.8")})
 
 
 def test_the_general_ledger_is_in_base_units(tmp_path: Path, now: datetime) -> None:
