@@ -10,6 +10,7 @@ by side, waits no longer than the answer needs, and leaves out whoever was caugh
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -32,6 +33,9 @@ R = TypeVar("R")
 
 #: Once a quorum has answered, how long the slower endpoints may still change what is made of it.
 GRACE_SECONDS = 2.0
+#: An endpoint that failed is asked last for this long: long enough not to wait for a dead one at every
+#: block, short enough that the preferred one is soon back.
+SETBACK_SECONDS = 30.0
 #: Witnesses and lies are remembered so that each is told once; the oldest are forgotten.
 TOLD_MOST = 1_000
 #: The longest part of a lying answer that is kept as evidence.
@@ -200,7 +204,7 @@ class Panel:
     a Fault, and its endpoint is quarantined (see ``caught``).
     """
 
-    def __init__(self, chain: str, rpc: Rpc, quorum: int) -> None:
+    def __init__(self, chain: str, rpc: Rpc, quorum: int, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.chain = chain
         self.rpc = rpc
         self.quorum = quorum
@@ -208,13 +212,23 @@ class Panel:
         self._faults: list[Fault] = []
         self._told: dict[tuple[str, str, str], None] = {}
         self._kinds: dict[str, str] = {}
-        self._preferred = ""
+        self._monotonic = monotonic
+        self._failed_at: dict[str, float] = {}
 
     @property
     def asked(self) -> tuple[str, ...]:
         """The endpoints that are not in quarantine, in configured order."""
         out = self.rpc.quarantined
         return tuple(name for name in self.rpc.names if name not in out)
+
+    def failed(self, endpoint: str) -> None:
+        """An endpoint did not give what was asked: for a while it is asked last."""
+        self._failed_at[endpoint] = self._monotonic()
+
+    def is_set_back(self, endpoint: str) -> bool:
+        """Whether the endpoint failed a short while ago."""
+        failed_at = self._failed_at.get(endpoint)
+        return failed_at is not None and self._monotonic() - failed_at < SETBACK_SECONDS
 
     def condemn(self, endpoint: str, lie: Lie) -> None:
         """Record a proven lie; its endpoint is asked nothing more. One that was condemned before stays so."""
@@ -335,10 +349,11 @@ class Panel:
     ) -> tuple[str, T]:
         """The name and answer of the first of ``names`` (default: of all) that can: for facts that prove themselves.
 
-        The one that answered last is asked first. Raises AllEndpointsFailed with every cause.
+        Asked in configured order, those that failed a short while ago last. Raises AllEndpointsFailed with every
+        cause.
         """
-        places = [name for name in (self.asked if names is None else names) if name not in self.rpc.quarantined]
-        places.sort(key=lambda name: name != self._preferred)
+        asked = (name for name in self.asked if names is None or name in names)
+        places = sorted(asked, key=self.is_set_back)
         failures: list[ChainError] = []
         for name in places:
             try:
@@ -346,10 +361,10 @@ class Panel:
             except (Unreachable, BadAnswer, NodeError) as error:
                 if isinstance(error, Lie):
                     self.caught(name, error)
+                self.failed(name)
                 failures.append(error)
-                continue
-            self._preferred = name
-            return name, answer
+            else:
+                return name, answer
         if not failures:
             raise QuorumLost(f"{self.chain}: {what}: every endpoint is in quarantine: {self.rpc.quarantined}")
         raise AllEndpointsFailed(f"{self.chain}: {what}: every endpoint failed", failures)

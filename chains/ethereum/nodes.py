@@ -25,9 +25,6 @@ from chains.ethereum.blocks import header_at
 
 T = TypeVar("T")
 
-#: An endpoint that failed is asked last for this long: long enough not to wait for a dead one at every
-#: block, short enough that the preferred one is soon back.
-SETBACK_SECONDS = 30.0
 #: What an endpoint only seemed not to offer is tried again after this time.
 DOUBT_SECONDS = 600.0
 
@@ -117,7 +114,6 @@ class Nodes:
         self.rpc = panel.rpc
         self._monotonic = monotonic
         self._offers: dict[str, tuple[Offers, float]] = {}
-        self._failed_at: dict[str, float] = {}
 
     def known(self, name: str) -> bool:
         """Whether the endpoint has shown what it offers."""
@@ -130,10 +126,6 @@ class Nodes:
     def learn(self, name: str, offers: Offers, *, doubtful: bool = False) -> None:
         """Remember what one endpoint turned out to offer; for a while only, where that is ``doubtful``."""
         self._offers[name] = (offers, self._monotonic() + DOUBT_SECONDS if doubtful else float("inf"))
-
-    def failed(self, name: str) -> None:
-        """An endpoint did not give what was asked: for a while it is asked last."""
-        self._failed_at[name] = self._monotonic()
 
     async def anywhere(
         self,
@@ -157,7 +149,7 @@ class Nodes:
             try:
                 found = await read(self.rpc.on(name))
             except (Unreachable, BadAnswer, NodeError) as error:
-                self.failed(name)
+                self._panel.failed(name)
                 failures.append(error)
                 if isinstance(error, Lie):
                     lies[name] = error
@@ -175,12 +167,11 @@ class Nodes:
 
     def order(self, among: Collection[str] | None = None) -> list[str]:
         """The endpoints (of those in ``among``) that are asked, in the order in which they are."""
-        now = self._monotonic()
         names = [name for name in self._panel.asked if among is None or name in among]
         return sorted(
             names,
             key=lambda name: (
-                now - self._failed_at.get(name, -SETBACK_SECONDS) < SETBACK_SECONDS,
+                self._panel.is_set_back(name),
                 not self.offers(name).traces,
                 not self.offers(name).receipts,
             ),

@@ -106,7 +106,7 @@ class BlockReader:
         if above is None:
             return None
         if first not in above.endpoints:
-            self._nodes.failed(first)
+            self._panel.failed(first)
         ref, bodies = above.ref, above.bodies
         wanted = _Wanted(ref.height, ref.hash, ref.parent, ref.time if self._full else None)
         return await self._anywhere(

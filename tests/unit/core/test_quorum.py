@@ -24,7 +24,18 @@ from chains.core.errors import (
     Unreachable,
 )
 from chains.core.jsonrpc import Reply
-from chains.core.quorum import Candidates, Decision, Lie, Link, Panel, decide, failure, reached, tally
+from chains.core.quorum import (
+    SETBACK_SECONDS,
+    Candidates,
+    Decision,
+    Lie,
+    Link,
+    Panel,
+    decide,
+    failure,
+    reached,
+    tally,
+)
 from chains.core.rpc import Calls, Limits, Rpc
 from chains.core.settings import Endpoint
 from chains.core.values import BlockRef
@@ -339,15 +350,18 @@ async def test_a_bug_in_what_is_asked_is_not_an_endpoints_fault() -> None:
         await panel_of(Node(1), Node(1)).agree(ask, str, "it")
 
 
-async def test_the_first_that_can_answers_and_is_asked_first_again() -> None:
+async def test_the_first_that_can_answers_and_who_failed_is_asked_last_for_a_while() -> None:
     def check(value: int) -> int:
         if value != 3:
             raise BadAnswer("not three")
         return value
 
-    panel = panel_of(Node(DOWN), Node(1), Node(3))
+    panel, now = panel_of(Node(DOWN), Node(1), Node(3)), 0.0
+    panel._monotonic = lambda: now
     assert await panel.first(lambda calls: calls.call("n", check=check), "n") == ("node-2", 3)
     assert await panel.first(lambda calls: calls.call("n"), "n") == ("node-2", 3)
+    now += SETBACK_SECONDS
+    assert await panel.first(lambda calls: calls.call("n"), "n") == ("node-1", 1)
     assert await panel.first(lambda calls: calls.call("n"), "n", ("node-1",)) == ("node-1", 1)
     with pytest.raises(AllEndpointsFailed, match="every endpoint failed"):
         await panel.first(lambda calls: calls.call("n", check=check), "n", ("node-0", "node-1"))

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from chains.core.errors import AllEndpointsFailed, BadAnswer, ChainError, QuorumLost, Reorganised, Unreachable
+from chains.core.quorum import SETBACK_SECONDS
 from chains.core.values import Block
 from chains.ethereum.address import canonical_address
 from chains.ethereum.details import UNSEEN_HERE
 from chains.ethereum.extract import UNSEEN_INTERNAL
-from chains.ethereum.nodes import DOUBT_SECONDS, SETBACK_SECONDS
+from chains.ethereum.nodes import DOUBT_SECONDS
 from tests.unit.ethereum.shapes import (
     FakeNode,
     Refusal,
@@ -357,7 +358,7 @@ async def test_the_endpoint_that_traces_is_asked_first_and_one_that_failed_last_
     poor.refuse = {"debug_traceBlockByHash", "trace_block"}
     chain = make_chain(poor, rich)
     now = 0.0
-    chain._nodes._monotonic = lambda: now
+    chain._panel._monotonic = lambda: now
     watch = chain.watch(WATCHED, ())
 
     async def unseen() -> int:
