@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
-from typer.core import TyperGroup
 
-from monitor import logs
+from monitor.options import ConfigFile, Language, LogFormat, LogLevel, Output, OutputOption, Page
+from monitor.report_app import report_app
 
 FINDING, WRONG, UNDETERMINED = 1, 2, 3
 
@@ -35,16 +32,6 @@ app.add_typer(db_app, name="db")
 app.add_typer(config_app, name="config")
 
 
-class _Report(TyperGroup):
-    """`report CONFIG …` is the report itself; what else may stand there are its subcommands."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and args[0] not in self.commands:
-            args = ["make", *args]
-        return super().parse_args(ctx, args)
-
-
-report_app = typer.Typer(cls=_Report, help="The report with its evidence bundle: report CONFIG --at TIME --out DIR.")
 app.add_typer(report_app, name="report")
 wallets_app = typer.Typer(help="Control of the addresses that are watched.", no_args_is_help=True)
 app.add_typer(wallets_app, name="wallets")
@@ -53,70 +40,13 @@ ceremonies_app = typer.Typer(help="Announced work on cold wallets.", no_args_is_
 app.add_typer(ceremonies_app, name="ceremonies")
 
 
-class Preset(StrEnum):
-    """Which sections are printed."""
-
-    FULL = "full"
-    DAILY = "daily"
-    JP_QUARTERLY = "jp-quarterly"
-
-
-class Language(StrEnum):
-    """Languages of the printed forms."""
-
-    JA = "ja"
-    EN = "en"
-
-
-class Reader(StrEnum):
-    """Whom a view is for; full is everything."""
-
-    FULL = "full"
-    REGULATOR = "regulator"
-    AUDITOR = "auditor"
-    TRUSTEE = "trustee"
-
-
-class LogLevel(StrEnum):
-    """What is logged at least."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-class LogFormat(StrEnum):
-    """For people or for machines."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-class Page(StrEnum):
-    """How one page is written."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-class Output(StrEnum):
-    """How lists are written."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
-
-
-ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The configuration file (YAML).")]
-OutputOption = Annotated[Output, typer.Option("--output", help="table, json or csv; amounts are strings.")]
-
-
 @app.callback()
 def _main(
     log_level: Annotated[LogLevel, typer.Option("--log-level")] = LogLevel.INFO,
     log_format: Annotated[LogFormat, typer.Option("--log-format")] = LogFormat.TEXT,
 ) -> None:
+    from monitor import logs
+
     logs.configure(log_level.value, log_format.value)
 
 
@@ -180,70 +110,6 @@ def demo(
     raise typer.Exit(command(theft=theft, seconds=seconds))
 
 
-@report_app.command("make", hidden=True)
-def report_make(  # noqa: PLR0917  options by name
-    config: ConfigFile,
-    at: Annotated[str, typer.Option("--at", help="The last close not after this time, or the close of this day.")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder to make.")],
-    begin: Annotated[
-        str | None, typer.Option("--from", help="Where the period begins; default: the close before.")
-    ] = None,
-    profile: Annotated[
-        list[str] | None, typer.Option("--profile", help="Only these profiles that were judged.")
-    ] = None,
-    preset: Annotated[Preset, typer.Option("--preset", help="Which sections are printed.")] = Preset.FULL,
-    lang: Annotated[list[Language] | None, typer.Option("--lang", help="Default: both.")] = None,
-    view: Annotated[Reader, typer.Option("--view", help="For whom.")] = Reader.FULL,
-    prepared_by: Annotated[
-        str | None, typer.Option("--prepared-by", help="Default: parties.prepared_by of books.declared.")
-    ] = None,
-    prepared_at: Annotated[
-        str | None, typer.Option("--prepared-at", help="Default: the time of the tree head that it rests on.")
-    ] = None,
-    previous: Annotated[
-        Path | None, typer.Option("--previous", metavar="DIR", help="The report before this one, which it continues.")
-    ] = None,
-    documents: Annotated[
-        Path | None,
-        typer.Option("--documents", metavar="FILE", help="Documents to attach, the customer file, who holds the keys."),
-    ] = None,
-) -> None:
-    """The report of a close, with everything that a stranger needs to work it out again.
-
-    A second person approves it: porwatch report approve DIR --as NAME.
-    """
-    from monitor.publish.bundle import command
-
-    options = command.Options(
-        at=at,
-        out=out,
-        begin=begin,
-        profiles=tuple(profile or ()),
-        preset=preset.value,
-        languages=tuple(dict.fromkeys(each.value for each in lang or Language)),
-        view=view.value,
-        prepared_by=prepared_by,
-        prepared_at=prepared_at,
-        previous=previous,
-        documents=documents,
-    )
-    raise typer.Exit(command.report(config, options))
-
-
-@report_app.command("approve")
-def report_approve(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A draft.")],
-    name: Annotated[str, typer.Option("--as", help="Who approves: another person than prepared it.")],
-    config: Annotated[
-        Path | None, typer.Option("--config", metavar="CONFIG", help="Default: the configuration that made it.")
-    ] = None,
-) -> None:
-    """The second person's approval: until then the report is a DRAFT."""
-    from monitor.publish.bundle import command
-
-    raise typer.Exit(command.approve(folder, name, config))
-
-
 @app.command()
 def verify(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A bundle that porwatch report made.")],
@@ -302,17 +168,17 @@ def cases_list(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """List the cases."""
-    from monitor import commands
+    from monitor import cases_commands
 
-    raise typer.Exit(commands.cases_list(context.obj, state, output.value))
+    raise typer.Exit(cases_commands.cases_list(context.obj, state, output.value))
 
 
 @cases_app.command("show")
 def cases_show(context: typer.Context, case_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Show one case with its whole history, as JSON."""
-    from monitor import commands
+    from monitor import cases_commands
 
-    raise typer.Exit(commands.cases_show(context.obj, case_id))
+    raise typer.Exit(cases_commands.cases_show(context.obj, case_id))
 
 
 @cases_app.command("ack")
@@ -323,9 +189,9 @@ def cases_ack(
     reason: Annotated[str, typer.Option("--reason", help="Why.")],
 ) -> None:
     """Acknowledge an open case: a person is on it, and it pages no more."""
-    from monitor import commands
+    from monitor import cases_commands
 
-    raise typer.Exit(commands.cases_act(context.obj, case_id, "ack", name, reason))
+    raise typer.Exit(cases_commands.cases_act(context.obj, case_id, "ack", name, reason))
 
 
 @cases_app.command("close")
@@ -336,9 +202,9 @@ def cases_close(
     reason: Annotated[str, typer.Option("--reason", help="Why.")],
 ) -> None:
     """Close a case with a name and a reason; it is never deleted."""
-    from monitor import commands
+    from monitor import cases_commands
 
-    raise typer.Exit(commands.cases_act(context.obj, case_id, "close", name, reason))
+    raise typer.Exit(cases_commands.cases_act(context.obj, case_id, "close", name, reason))
 
 
 @cases_app.command("export")
@@ -419,17 +285,17 @@ def alerts_test(config: ConfigFile) -> None:
 @journal_app.command("verify")
 def journal_verify(config: ConfigFile) -> None:
     """Check the hash chain of the journal and its signed tree heads."""
-    from monitor import commands
+    from monitor import ledger_commands
 
-    raise typer.Exit(commands.journal_verify(config))
+    raise typer.Exit(ledger_commands.journal_verify(config))
 
 
 @journal_app.command("rebuild")
 def journal_rebuild(config: ConfigFile) -> None:
     """Build the state tables anew from the journal."""
-    from monitor import commands
+    from monitor import ledger_commands
 
-    raise typer.Exit(commands.journal_rebuild(config))
+    raise typer.Exit(ledger_commands.journal_rebuild(config))
 
 
 @app.command()
@@ -477,13 +343,28 @@ def db_upgrade(
     ] = None,
 ) -> None:
     """Bring the ledger's schema to this version: --plan shows the SQL, --apply runs it."""
-    from monitor import commands
+    from monitor import ledger_commands
 
     if plan == apply:
         raise typer.BadParameter("write --plan or --apply")
     if owner_password is not None and owner is None:
         raise typer.BadParameter("--owner-password-file belongs to --owner: write both")
-    raise typer.Exit(commands.db_upgrade(config, apply=apply, owner=owner, owner_password=owner_password))
+    raise typer.Exit(ledger_commands.db_upgrade(config, apply=apply, owner=owner, owner_password=owner_password))
+
+
+@app.command()
+def retention(
+    config: ConfigFile,
+    plan: Annotated[bool, typer.Option("--plan", help="Print what is kept until when, and change nothing.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Delete the evidence whose time is over.")] = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """The evidence of closes: how long the law of the configured profiles asks to keep it, and the end of it."""
+    from monitor import ledger_commands
+
+    if plan == apply:
+        raise typer.BadParameter("write --plan or --apply")
+    raise typer.Exit(ledger_commands.retention(config, output.value, apply=apply))
 
 
 @wallets_app.command("challenge")
@@ -532,6 +413,8 @@ def wallets_prove(
 @config_app.command("schema")
 def config_schema() -> None:
     """JSON Schema of the configuration, for editors."""
+    import json
+
     from monitor.config.schema import schema
 
     sys.stdout.write(json.dumps(schema(), indent=2, ensure_ascii=False) + "\n")
@@ -541,8 +424,14 @@ def main() -> NoReturn:
     """Entry point of the command ``porwatch``."""
     try:
         app()
-    except (KeyboardInterrupt, asyncio.CancelledError):
+    except KeyboardInterrupt:
         sys.exit(130)
+    except BaseException as error:
+        # Only who ran a loop can have been cancelled; importing it for the others would cost every --help.
+        loops = sys.modules.get("asyncio")
+        if loops is not None and isinstance(error, loops.CancelledError):
+            sys.exit(130)
+        raise
     sys.exit(0)
 
 

@@ -19,16 +19,19 @@ from monitor.completeness import Completeness
 from monitor.config.addresses import DEFAULT_GAP
 from monitor.config.models import Declared, Funds, Liabilities, Prices, Statements
 from monitor.config.resolved import Config
+from monitor.connections import Connections
 from monitor.control.handed import read_one
 from monitor.control.render import causes, challenge_row
 from monitor.cycle import Cycles
 from monitor.detect import Announcement, Ceremony, Grace, Halting
 from monitor.evidence import EvidenceFolder
 from monitor.follow import Follower
-from monitor.health import Health
+from monitor.health import Health, Loaded
 from monitor.inbox import Inbox, Submission
 from monitor.ledger import reader
+from monitor.ledger.journal import JournalError
 from monitor.ledger.store import Ledger
+from monitor.logs import hide
 from monitor.model import Case, Severity, Tier, Wallet
 from monitor.profiles import read_profiles
 from monitor.proving import Proving, Undetermined, read_wanted
@@ -59,6 +62,7 @@ class Monitor:
     watchlist: WatchList
     receivers: tuple[Receiver, ...]
     key: ReportKey
+    connections: Connections
 
     @property
     def proving(self) -> Proving:
@@ -74,8 +78,17 @@ class Monitor:
         return await self.cycles.run(kind, books)
 
     async def seal(self) -> None:
-        """Sign a tree head over the journal as it stands."""
-        await self.writer.seal(self.key)
+        """Sign a tree head over the journal as it stands. Raises JournalError where it is not what was written.
+
+        That is no case: it would stand in the very journal that cannot be trusted. It is a problem until a head can
+        be signed again, shown in the status, as a metric and by an alert.
+        """
+        try:
+            await self.writer.seal(self.key)
+        except JournalError as error:
+            self.health.problem("journal", "", str(error))
+            raise
+        self.health.solved("journal", "")
 
     async def close(self) -> None:
         """The close of the business day: its verdict with its evidence, and a tree head that holds both."""
@@ -138,73 +151,118 @@ async def opened(config: Config) -> AsyncIterator[Monitor]:
     Raises LedgerError where the ledger cannot be opened or another porwatch has it, SecretError where
     the report key cannot be used, ShadowRefused where the configured shadow may not be.
     """
+    hide(config.secrets())
     async with AsyncExitStack() as stack:
         ledger = Ledger(config.store_url(), password=config.store_password())
         stack.callback(ledger.close)
         key = load_or_make(config.report_key_path)
-        health = Health(started_at=utc_now(), chains=tuple(config.chains))
-        chains = {name: _connect(config, name, health) for name in config.chains}
-        for chain in chains.values():
-            stack.push_async_callback(chain.close)
-        told = receivers(config.alertmanagers)
-        setup = _setup(config, tuple(receiver.name for receiver in told))
+        now = utc_now()
+        health = Health(started_at=now, chains=tuple(config.chains), loaded=Loaded(config.sha256, now))
+        connections = await stack.enter_async_context(Connections(health))
+        chains = {name: connections.open(config, name) for name in config.chains}
+        setup = _setup(config)
         writer = await stack.enter_async_context(Writer(ledger, setup, health))
         await writer.take(ShadowAsked(config.shadow_end))
-        inbox = Inbox(config, setup, ledger, writer, health)
-        locators = _locators(config, ledger)
-        for name, wallets in locators.items():
-            setup.owners[name].update({locator: setup.wallets[wallet] for locator, wallet in wallets.items()})
-        checks = {
-            name: Completeness(chain, ledger, writer, health, _cold(config, locators[name]))
-            for name, chain in chains.items()
-        }
-        evidence = EvidenceFolder(config.state_folder)
-        followers = {
-            name: Follower(
-                chain=chain,
-                wallets=locators[name],
-                start=config.chains[name].start,
-                quorum=config.chains[name].needed_quorum(),
-                endpoints=sum(not endpoint.hint_only for endpoint in config.chains[name].endpoints),
-                ledger=ledger,
-                writer=writer,
-                health=health,
-                before_outflow=inbox.read_approvals,
-                checks=checks[name],
-                write_evidence=evidence.write,
-                late=_late(config, name),
-            )
-            for name, chain in chains.items()
-        }
-        cycles = Cycles(
-            chains=chains,
+        yield _wired(_Base(ledger, health, writer, key, connections), config, setup, chains, {})
+
+
+def rewired(monitor: Monitor, config: Config, chains: Mapping[str, Chain]) -> Monitor:
+    """The same monitor by another configuration. Nothing of it runs yet, and ``monitor`` is as it was.
+
+    What is watched stays watched, also where a file has dropped it. Reads the ledger: not to be called on the loop.
+    """
+    hide(config.secrets())
+    base = _Base(monitor.ledger, monitor.health, monitor.writer, monitor.key, monitor.connections)
+    after = _wired(base, config, _setup(config), chains, monitor.watchlist.locators)
+    for name, follower in after.followers.items():
+        if name in monitor.followers:
+            follower.go_on_from(monitor.followers[name])
+    same = {name for name, chain in chains.items() if monitor.chains.get(name) is chain}
+    after.cycles.go_on_from(monitor.cycles, same)
+    return after
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """What stays for as long as the process lives."""
+
+    ledger: Ledger
+    health: Health
+    writer: Writer
+    key: ReportKey
+    connections: Connections
+
+
+def _wired(
+    base: _Base,
+    config: Config,
+    setup: Setup,
+    chains: Mapping[str, Chain],
+    followed: Mapping[str, Mapping[str, str]],
+) -> Monitor:
+    """``followed``: what was watched until now, by chain."""
+    ledger, health, writer = base.ledger, base.health, base.writer
+    inbox = Inbox(config, setup, ledger, writer, health)
+    locators = _locators(config, ledger, followed)
+    for name, wallets in locators.items():
+        setup.owners[name].update({locator: setup.wallets[wallet] for locator, wallet in wallets.items()})
+    checks = {
+        name: Completeness(chain, ledger, writer, health, _cold(config, locators[name]))
+        for name, chain in chains.items()
+    }
+    evidence = EvidenceFolder(config.state_folder)
+    followers = {
+        name: Follower(
+            chain=chain,
+            wallets=locators[name],
+            start=config.chains[name].start,
+            quorum=config.chains[name].needed_quorum(),
+            endpoints=sum(not endpoint.hint_only for endpoint in config.chains[name].endpoints),
             ledger=ledger,
             writer=writer,
             health=health,
-            checks=checks,
-            reload=lambda name: followers[name].reload(),
-            prove_every=config.schedule.prove,
+            before_outflow=inbox.read_approvals,
+            checks=checks[name],
+            write_evidence=evidence.write,
+            late=_late(config, name),
         )
+        for name, chain in chains.items()
+    }
+    cycles = Cycles(
+        chains=chains,
+        ledger=ledger,
+        writer=writer,
+        health=health,
+        checks=checks,
+        reload=lambda name: followers[name].reload(),
+        prove_every=config.schedule.prove,
+    )
 
-        def grow(name: str, new: Sequence[str]) -> None:
-            followers[name].grow(new)
-            checks[name].cold = _cold(config, locators[name])
+    def grow(name: str, new: Sequence[str]) -> None:
+        followers[name].grow(new)
+        checks[name].cold = _cold(config, locators[name])
 
-        watchlist = WatchList(config, setup, ledger, writer, health, locators, grow)
-        yield Monitor(config, ledger, health, setup, writer, chains, followers, inbox, cycles, watchlist, told, key)
+    watchlist = WatchList(config, setup, ledger, writer, health, locators, grow)
+    told = receivers(config.alertmanagers)
+    return Monitor(
+        config,
+        ledger,
+        health,
+        setup,
+        writer,
+        chains,
+        followers,
+        inbox,
+        cycles,
+        watchlist,
+        told,
+        base.key,
+        base.connections,
+    )
 
 
-def _connect(config: Config, name: str, health: Health) -> Chain:
-    settings = config.chains[name]
-
-    def observe(endpoint: str, outcome: str, seconds: float) -> None:
-        health.observe_rpc(name, endpoint, outcome, seconds)
-
-    return open_kind(settings.kind).connect(name, settings, config.decimals, config.base, observe)
-
-
-def _locators(config: Config, ledger: Ledger) -> dict[str, dict[str, str]]:
-    """What is watched: the configuration's locators, those that were added, and those that queries gave before.
+def _locators(config: Config, ledger: Ledger, until_now: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """What is watched: the configuration's locators, those that were added or followed, and what queries gave before.
 
     Of the wallets that the configuration still has. The first look at a query drops what it no longer gives.
     """
@@ -216,7 +274,8 @@ def _locators(config: Config, ledger: Ledger) -> dict[str, dict[str, str]]:
             followed = reader.watched(connection, chain).items() if asked else ()
             given = {locator: item.wallet for locator, item in followed if item.wallet in asked}
             added = {locator: name for locator, name in reader.added(connection, chain).items() if name in here}
-            rest = {one: name for one, name in {**given, **added}.items() if one not in locators}
+            before = {locator: name for locator, name in until_now.get(chain, {}).items() if name in here}
+            rest = {one: name for one, name in {**given, **before, **added}.items() if one not in locators}
             found[chain] = {**locators, **rest}
     return found
 
@@ -290,7 +349,7 @@ def _custody(config: Config, wallet: Wallet) -> Custody:
     )
 
 
-def _setup(config: Config, names: tuple[str, ...]) -> Setup:
+def _setup(config: Config) -> Setup:
     wallets = {wallet.name: wallet for wallet in config.wallets}
     grace = config.policy.approval_grace
     prices = config.books.prices
@@ -312,7 +371,7 @@ def _setup(config: Config, names: tuple[str, ...]) -> Setup:
             for tier in Tier
         },
         quorums={name: settings.needed_quorum() for name, settings in config.chains.items()},
-        receivers=names,
+        receivers=tuple(receiver.name for receiver in receivers(config.alertmanagers)),
         facts=facts_of(config),
         breach_after=config.policy.breach_after,
         price_max_age=timedelta(0) if prices is None else prices.max_age,

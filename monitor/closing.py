@@ -46,7 +46,7 @@ class Closing:
 
     @property
     def folder(self) -> Path:
-        return self.config.state_folder / "evidence" / "closes"
+        return self.config.closes_path
 
     async def keep(self, inputs: Inputs, verdict: Mapping[str, object], holdings: Mapping[str, Holdings]) -> Path:
         """Write the folder of one verdict and journal its hashes; what a chain cannot testify to is left out.

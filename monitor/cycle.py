@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -47,6 +47,11 @@ class Cycles:
     _proofs: dict[str, _Proof] = field(default_factory=dict)
     _holdings: dict[str, _Known] = field(default_factory=dict)
     _one: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def go_on_from(self, before: Cycles, same: Collection[str]) -> None:
+        """Know what the cycles before have found on the chains ``same``, whose endpoints are what they were."""
+        self.anchored |= {name: height for name, height in before.anchored.items() if name in same}
+        self._proofs |= {name: proof for name, proof in before._proofs.items() if name in same}
 
     async def run(self, kind: str, books: Books) -> Outcome:
         """One cycle of ``kind`` provisional or close; returns the step's outcome with its verdict."""

@@ -19,6 +19,7 @@ from monitor.completeness import Completeness
 from monitor.health import Health
 from monitor.ledger import reader
 from monitor.ledger.store import Ledger
+from monitor.logs import context
 from monitor.model import CaseState, deep_reorg_id
 from monitor.step.observations import (
     AssetsOpened,
@@ -38,6 +39,8 @@ log = logging.getLogger(__name__)
 
 #: a block seen later than this after we were last at the head is judged by its own time, not by ours
 _LIVE_GAP = timedelta(seconds=30)
+#: how long what a node said of its head and of what is final may stand where no block came
+_NOTE_AGAIN = timedelta(seconds=5)
 #: blocks taken between two looks at the heads while catching up
 _BURST = 64
 #: seconds to the next try after a failure, and between two looks where nothing wakes us
@@ -77,10 +80,12 @@ class Follower:
     _stored_final: int = 0
     _identified: bool = False
     _at_head: datetime | None = None
+    _noted: datetime | None = None
     _unseen: dict[str, int] = field(default_factory=dict)
     _reload: bool = False
     _new: list[str] = field(default_factory=list)
     _said: set[str] = field(default_factory=set)
+    _whole: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> None:
         """Follow for ever. A chain's errors are shown, waited out and tried again; nothing is skipped."""
@@ -109,6 +114,20 @@ class Follower:
             return _RETRY_SECONDS
         self.health.success("follow", name, self.clock())
         return POLL_SECONDS
+
+    async def hold(self) -> None:
+        """Wait until no block is half taken, and take no other one until ``release``: ``run`` may be cancelled then."""
+        await self._whole.acquire()
+
+    def release(self) -> None:
+        """Take blocks again."""
+        self._whole.release()
+
+    def go_on_from(self, before: Follower) -> None:
+        """Know what the follower of this chain knew that this one takes the place of; the ledger knows the rest."""
+        self._at_head, self._final_height = before._at_head, before._final_height
+        self._unseen, self._said = dict(before._unseen), set(before._said)
+        self._identified = before._identified and before.chain is self.chain
 
     def unseen_above(self, height: int) -> tuple[str, ...]:
         """What could not be enumerated in some block above ``height``, as sentences."""
@@ -148,10 +167,13 @@ class Follower:
         except ChainError as error:
             # The block of the cursor has left the chain, or its state is gone: following comes first.
             log.warning("cannot open here", extra={"chain": self.chain.name, "error": describe(error)})
+        before = self._cursor
         while not await self._burst():
             heads = await self.chain.heads()
             self._note(heads)
-        self._note(await self.chain.heads())
+        # Without a new block nothing becomes final: no need to ask for that every second.
+        if self._cursor != before or self._noted is None or self.clock() - self._noted >= _NOTE_AGAIN:
+            self._note(await self.chain.heads())
         self._at_head = self.clock()
         if self._final_height > self._stored_final:
             await self.writer.take(FinalSeen(self.chain.name, self._final_height))
@@ -230,6 +252,11 @@ class Follower:
         self._reload = True
 
     async def _take(self, block: Block, noticed: datetime) -> None:
+        with context(chain=self.chain.name, height=block.ref.height):
+            async with self._whole:
+                await self._take_whole(block, noticed)
+
+    async def _take_whole(self, block: Block, noticed: datetime) -> None:
         if any(m.delta < 0 for item in block.transactions for m in item.movements):
             await self.before_outflow()
         live = self._at_head is not None and noticed - self._at_head < _LIVE_GAP
@@ -259,6 +286,7 @@ class Follower:
     def _note(self, heads: Heads) -> None:
         self.health.heads[self.chain.name] = heads.seen.height
         self._final_height = max(self._final_height, heads.final.height)
+        self._noted = self.clock()
         self.health.following[self.chain.name] = True
 
     def _position(self) -> tuple[BlockRef, Watch]:

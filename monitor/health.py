@@ -31,6 +31,18 @@ class Histogram:
         self.sum += value
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Which configuration is in force: SHA-256 of its file in hex, and since when.
+
+    ``refused``: why the last attempt to take another one failed, a line each; empty: it did not.
+    """
+
+    sha256: str
+    at: datetime
+    refused: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class Health:
     """Changed in place while porwatch runs.
@@ -44,6 +56,7 @@ class Health:
     held, by (chain, wallet, asset); ``proved``: when all that a chain holds was last proved by state proofs.
     ``web_read``: whether the web configuration
     that is served is the one that was read last; ``certificate_expires``: of the HTTP interface, None without TLS.
+    ``loaded``: None without a configuration file.
     """
 
     started_at: datetime
@@ -66,6 +79,7 @@ class Health:
     reorg_depth: dict[str, Histogram] = field(default_factory=dict)
     web_read: bool = True
     certificate_expires: datetime | None = None
+    loaded: Loaded | None = None
 
     def success(self, stage: str, chain: str, at: datetime) -> None:
         """A stage did its whole work once more."""

@@ -29,6 +29,7 @@ from monitor.books import (
     read_prices,
     shelf,
 )
+from monitor.books import ApprovalsRead as FeedRead
 from monitor.books import read_new as read_approvals_file
 from monitor.config.resolved import Config
 from monitor.detect.ceremonies import Ceremony
@@ -124,12 +125,11 @@ class Inbox:
             return
         async with self._reading:
             try:
-                keys = await asyncio.to_thread(self._keys)
                 if self._sql is not None:
-                    await self._read_rows(self._sql, keys)
+                    await self._read_rows(self._sql, await asyncio.to_thread(self._keys))
                 elif book.file is not None:
                     path = self._config.path(book.file)
-                    while await self._read_chunk(path, keys):
+                    while await self._read_chunk(path):
                         pass
             except BooksError as error:
                 self._health.problem("books", SOURCE, str(error))
@@ -190,9 +190,9 @@ class Inbox:
             )
         )
 
-    async def _read_chunk(self, path: Path, keys: Keys | None) -> bool:
-        bookmark = await asyncio.to_thread(self._bookmark)
-        read = await asyncio.to_thread(read_approvals_file, path, bookmark, self._config, self._clock(), keys)
+    async def _read_chunk(self, path: Path) -> bool:
+        # All in one go: this is done every second, mostly to find that nothing came.
+        bookmark, read = await asyncio.to_thread(self._next_chunk, path)
         if read.restarted:
             log.warning("approvals file was rewritten: read again from its start", extra={"file": str(path)})
         if read.bookmark == bookmark and not read.restarted:
@@ -204,6 +204,10 @@ class Inbox:
             canonical(asdict(read.bookmark)),
         )
         return read.more
+
+    def _next_chunk(self, path: Path) -> tuple[Bookmark, FeedRead]:
+        bookmark = self._bookmark()
+        return bookmark, read_approvals_file(path, bookmark, self._config, self._clock(), self._keys())
 
     def _position(self) -> str:
         with self._ledger.read() as connection:

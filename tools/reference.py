@@ -1,4 +1,4 @@
-"""Writes the files that are made from the program: the configuration's reference page, the JSON Schemas.
+"""Writes the files that are made from the program: the configuration's reference page, the JSON Schemas, the manual.
 
 Use: python -m tools.reference [--check]
 With --check nothing is written; exit status 1 names every file that is out of date.
@@ -13,6 +13,7 @@ from pathlib import Path
 from monitor.config.reference import reference
 from monitor.config.schema import schema
 from monitor.publish.report.schema import json_schema
+from tools import manpage
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -23,6 +24,7 @@ def pages() -> dict[Path, str]:
         CHECKOUT / "docs/reference/configuration.md": reference().rstrip("\n") + "\n",
         CHECKOUT / "config/schema.json": json.dumps(schema(), indent=2, ensure_ascii=False) + "\n",
         CHECKOUT / "config/report.schema.json": json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n",
+        manpage.PAGE: manpage.page(),
     }
 
 
@@ -33,6 +35,7 @@ def main(arguments: list[str]) -> int:
         if "--check" in arguments:
             print(f"{path.relative_to(CHECKOUT)} is out of date: run make docs")
         else:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(pages()[path], encoding="utf-8")
             print(f"{path.relative_to(CHECKOUT)} written")
     return 1 if stale and "--check" in arguments else 0

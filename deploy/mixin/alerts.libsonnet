@@ -425,6 +425,21 @@
           }
         },
         {
+          "alert": "PorwatchJournalTampered",
+          "expr": "max(porwatch_journal_tampered) > 0",
+          "for": "0m",
+          "labels": {
+            "severity": "critical",
+            "category": "control"
+          },
+          "annotations": {
+            "summary": "The journal is not what porwatch wrote.",
+            "description": "A record or a signed tree head of the journal was changed or taken away, so no head is signed over it any more. Somebody has write access to the ledger, or the disk is failing. Run porwatch journal verify; it names the first record that differs.",
+            "runbook_url": "/runbooks/PorwatchJournalTampered",
+            "dashboard_url": "/d/porwatch-operations"
+          }
+        },
+        {
           "alert": "PorwatchWatchdog",
           "expr": "group(porwatch_last_success_timestamp_seconds{stage=\"follow\"})\nunless on ()\n(\n  group by (chain) (\n    porwatch_open_cases{chain!=\"\"}\n    or\n    last_over_time(porwatch_last_success_timestamp_seconds{stage=\"follow\"}[1d])\n  )\n  unless on (chain)\n  abs(time() - max by (chain) (porwatch_last_success_timestamp_seconds{stage=\"follow\"})) <= 120\n)\n",
           "for": "0m",

@@ -13,7 +13,7 @@ from chains.core.registry import open_kind
 from chains.core.settings import ChainSettings
 from monitor.config.document import Parts
 from monitor.config.mistakes import Path
-from monitor.config.models import Books, Policy, WalletSettings, is_profile_file
+from monitor.config.models import Books, Policy, Signing, Store, WalletSettings, is_profile_file
 from monitor.config.secret import SHORTEST_SIGNING_SECRET, SecretError, read_secret
 from monitor.config.translate import Report
 from monitor.config.yaml_tree import Tree
@@ -77,6 +77,21 @@ def _check_sources(path: Path, wallet: WalletSettings, report: Report) -> None:
     for key in ("gap_limit", "range"):
         if key in written and not wallet.descriptors:
             report((*path, key), f"{key} belongs to descriptors: write descriptors, or remove it")
+
+
+def check_signing(parts: Parts, report: Report) -> None:
+    """A ledger that several porwatch may write to, one after the other, has one report key: in a file, or in a
+    folder that goes with whichever runs.
+    """
+    store, signing = parts.sections.get("store"), parts.sections.get("signing")
+    shared = isinstance(store, Store) and not store.url.startswith("sqlite:") and store.folder is None
+    if shared and isinstance(signing, Signing) and signing.key_file is None:
+        message = (
+            "is PostgreSQL, which a second porwatch can take over, and each would make a report key of its own: "
+            "write signing: {key_file: …}, the same key for all (openssl genpkey -algorithm ed25519), "
+            "or store.folder, where that is on a disk that goes with whichever runs"
+        )
+        report(("store",), message)
 
 
 def check_alertmanagers(parts: Parts, report: Report) -> None:

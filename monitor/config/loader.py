@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path as FilePath
+from typing import Any
 
 from monitor.config.addresses import Claims, claim_all
 from monitor.config.cross import (
@@ -12,6 +14,7 @@ from monitor.config.cross import (
     check_files,
     check_halt,
     check_secrets,
+    check_signing,
     check_wallets,
 )
 from monitor.config.document import Parts, read_parts
@@ -39,6 +42,7 @@ def load(path: str | FilePath) -> Config:
     check_chains(parts, found)
     check_wallets(parts, found)
     check_alertmanagers(parts, found)
+    check_signing(parts, found)
     check_files(parts, tree, base, found)
     check_halt(parts, base, found)
     mistakes.extend(check_web(parts.sections.get("web") or Web(), base, found))
@@ -47,7 +51,16 @@ def load(path: str | FilePath) -> Config:
     check_secrets(tree, found, found.covers)
     if mistakes:
         raise ConfigError(in_order(mistakes, file))
-    return _config(FilePath(file).absolute(), parts, claims, allow)
+    written = {path: tree.line(path) for path in _keys(tree.data, ())}
+    return _config(FilePath(file).absolute(), raw, written, parts, claims, allow)
+
+
+def _keys(data: Any, above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """The path of every key of the mappings in each other; the reader of YAML has limited their depth."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            yield (*above, str(key))
+            yield from _keys(value, (*above, str(key)))
 
 
 def _read(file: str) -> bytes:
@@ -76,7 +89,14 @@ class _Found:
         return any(path[:length] in self._paths for length in range(1, len(path) + 1))
 
 
-def _config(file: FilePath, parts: Parts, claims: Claims, allow: dict[str, dict[str, frozenset[str]]]) -> Config:
+def _config(
+    file: FilePath,
+    raw: bytes,
+    written: dict[tuple[str, ...], int],
+    parts: Parts,
+    claims: Claims,
+    allow: dict[str, dict[str, frozenset[str]]],
+) -> Config:
     settings = {wallet.name: wallet for wallet in parts.wallets.values()}
     wallets = tuple(
         Wallet(wallet.name, wallet.chain, Tier(wallet.tier), Owner(wallet.owner), wallet.custodian, order)
@@ -85,6 +105,8 @@ def _config(file: FilePath, parts: Parts, claims: Claims, allow: dict[str, dict[
     sections = {name: value for name, value in parts.sections.items() if name not in {"assets", "chains", "wallets"}}
     return Config(
         file=file,
+        raw=raw,
+        written=written,
         assets=parts.assets,
         chains=parts.chains,
         wallets=wallets,

@@ -153,7 +153,7 @@ class Web(Strict):
     public_metrics: bool = Field(
         default=False, description="/metrics asks nobody to log in; false: a viewer, once anybody can log in."
     )
-    enable_lifecycle: bool = Field(default=False, description=f"Allows POST /-/reload. {LATER}")
+    enable_lifecycle: bool = Field(default=False, description="Allows POST /-/reload; SIGHUP always reloads.")
 
 
 def _labels(value: dict[str, str]) -> dict[str, str]:
@@ -627,6 +627,22 @@ class Signing(Strict):
         return self
 
 
+Years = Annotated[int, Field(ge=1, le=100)]
+
+
+class Retention(Strict):
+    """How many years the evidence of closes is kept: never less than a configured profile's law asks for.
+
+    Without a key: as long as that law asks; where it names no period, for ever. Only `porwatch retention --apply`
+    deletes anything, and never of the journal.
+    """
+
+    customer_ledger: Years | None = Field(default=None, description="Books, inputs and verdict of each close.")
+    daily_record: Years | None = Field(
+        default=None, description="What every account held at each close, and what the chains testify."
+    )
+
+
 def _profile(value: str) -> str:
     if value == "baseline":
         raise ValueError("baseline is always on: remove it")
@@ -682,4 +698,5 @@ class Document(Strict):
     )
     schedule: Schedule = Field(default=Schedule(), description="When the timed work is done.")
     reports: Reports = Field(default=Reports(), description="Where the daily reports are.")
+    retention: Retention = Field(default=Retention(), description="How long the evidence of closes is kept.")
     signing: Signing = Field(default=Signing(), description="What reports and the journal are signed with.")

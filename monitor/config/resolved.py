@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
@@ -21,13 +22,14 @@ from monitor.config.models import (
     Halt,
     Policy,
     Reports,
+    Retention,
     Schedule,
     Signing,
     Store,
     WalletSettings,
     Web,
 )
-from monitor.config.secret import KeptSecret, read_secret
+from monitor.config.secret import KeptSecret, read_secret, secrets_in
 from monitor.model import Wallet
 
 _SQLITE = "sqlite:///"
@@ -40,10 +42,13 @@ class Config:
     ``file`` is absolute. ``wallets`` are in configured order, ``wallet_settings`` hold their keys as
     written. ``locators``: chain -> canonical locator -> name of the wallet that has it; every chain
     is there. ``allow``: the destinations of policy.allow as locators, per tier ("cold" or "hot") and
-    chain: an address that several chains can read is in each of them.
+    chain: an address that several chains can read is in each of them. ``raw``: the
+    file's bytes. ``written``: the line of every key that stands in the file, those inside of lists left out.
     """
 
     file: Path
+    raw: bytes = field(repr=False)
+    written: Mapping[tuple[str, ...], int]
     entity: Entity
     store: Store
     web: Web
@@ -63,7 +68,13 @@ class Config:
     shadow_until: date | None
     schedule: Schedule
     reports: Reports
+    retention: Retention
     signing: Signing
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file, in hex."""
+        return sha256(self.raw).hexdigest()
 
     @property
     def base(self) -> Path:
@@ -101,6 +112,11 @@ class Config:
         return self.base if self.store_path is None else self.store_path.parent
 
     @property
+    def closes_path(self) -> Path:
+        """Where the evidence of closes is kept."""
+        return self.state_folder / "evidence" / "closes"
+
+    @property
     def report_key_path(self) -> Path:
         """The report key: the configured file, or the one in the state folder."""
         if self.signing.key_file is not None:
@@ -136,6 +152,11 @@ class Config:
         """The password of the ledger's database as it is at each use; None where it has none. Raises SecretError."""
         name = self.store.password_file
         return None if name is None else KeptSecret(self.path(name))
+
+    def secrets(self) -> tuple[str, ...]:
+        """The secrets of every file that the configuration names, to keep them out of logs."""
+        parts = (self.store, self.deadman, self.halt, self.books, self.chains, self.wallet_settings)
+        return tuple(secret for part in parts for secret in secrets_in(part, self.base))
 
     def locator(self, chain: str, address: str) -> str:
         """The canonical locator of an address on a configured chain. Raises AddressError."""

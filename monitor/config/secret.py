@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+
+from pydantic import BaseModel
 
 #: A private key in PEM form has about 4 kB.
 LARGEST_SECRET = 64 * 1024
@@ -60,3 +63,36 @@ class KeptSecret:
         with suppress(SecretError):
             self._last = read_secret(self._path)
         return self._last
+
+
+#: a cookie comes and goes with its node; addresses are no secret
+_SECRET_KEYS = frozenset(
+    {
+        "url_file",
+        "password_file",
+        "bearer_token_file",
+        "headers_file",
+        "cookie_file",
+        "dsn_file",
+        "api_key_file",
+        "secret_file",
+    }
+)
+
+
+def secrets_in(value: object, base: Path) -> Iterator[str]:
+    """The content of every secret file that some settings name, however deep, as far as it can be read now."""
+    if isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            item = getattr(value, name)
+            if name in _SECRET_KEYS and isinstance(item, str):
+                with suppress(SecretError):
+                    yield read_secret(base / item)
+            else:
+                yield from secrets_in(item, base)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from secrets_in(item, base)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from secrets_in(item, base)

@@ -421,6 +421,8 @@ _APPLY: dict[str, Callable[[Connection, Json, datetime], None]] = {
     "halt": _no_effect,
     "shadow": _no_effect,
     "restored": _no_effect,
+    "reloaded": _no_effect,
+    "pruned": _no_effect,
     "matched": _matched,
     "case": _case,
     "verdict": _verdict,

@@ -317,7 +317,9 @@ class _Courier:
         """Until a commit or the next re-send."""
         rest = max(self._resend_due - asyncio.get_running_loop().time(), 0.0)
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.woken.wait(), rest)
+            # Not wait_for, which in Python 3.11 loses a cancellation that comes together with its result.
+            async with asyncio.timeout(rest):
+                await self.woken.wait()
 
     def _wait(self, failures: int, error: Exception) -> float:
         """Doubling, bounded, and never the same for two: replicas must not knock together."""

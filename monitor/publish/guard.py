@@ -66,11 +66,18 @@ def refusal(
     if not access.loopback and not authentication:
         message = "a change needs authentication on an address that others reach: listen on 127.0.0.1"
         return Refusal(403, "forbidden", message)
+    if not _has_body(headers):
+        # Nothing is sent, so nothing has a type: POST /-/reload as other programs call it.
+        return None
     # The console works without JavaScript: its forms carry a token of their own (publish.door.forms).
     wanted = _FORM if path.startswith(CONSOLE) else "application/json"
     if headers.get("content-type", "").partition(";")[0].strip().lower() != wanted:
         return Refusal(415, "unsupported_media_type", f"send it with Content-Type: {wanted}")
     return None
+
+
+def _has_body(headers: Mapping[str, str]) -> bool:
+    return "content-type" in headers or "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
 
 def _is_plain_path(path: str) -> bool:

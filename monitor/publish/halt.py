@@ -141,7 +141,9 @@ class Halts:
                 failures = 0
                 self._health.solved(_STAGE, "")
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), self._pace.rest)
+                    # Not wait_for, which in Python 3.11 loses a cancellation that comes together with its result.
+                    async with asyncio.timeout(self._pace.rest):
+                        await self._woken.wait()
 
     async def _round(self) -> None:
         """Every waiting request once, the oldest first; where the endpoint cannot be had, no more of them.

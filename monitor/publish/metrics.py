@@ -95,13 +95,25 @@ class Places:
 def families(snapshot: Snapshot, places: Places | None = None) -> Iterator[Family]:
     """Every metric family of one snapshot; ``places`` that fit it spare making them."""
     build = {"version": snapshot.scope.version, "python": platform.python_version()}
-    text = "Version of porwatch and of Python."
+    text, loaded = "Version of porwatch and of Python.", snapshot.vitals.loaded
     yield Family("porwatch_build", text, Kind.INFO, tuple(build), (tuple(build.values()),), (1,))
     yield _gauge(
         "porwatch_config_last_reload_successful",
         "1: the running configuration is the one that was read last.",
         (),
-        {(): 1},
+        {(): 1 if loaded is None else int(not loaded.refused)},
+    )
+    yield _gauge(
+        "porwatch_config_last_reload_success_timestamp_seconds",
+        "When the running configuration was taken over.",
+        (),
+        {} if loaded is None else {(): _seconds(loaded.at)},
+    )
+    yield _gauge(
+        "porwatch_journal_tampered",
+        "1: the journal was found to be another one than was written, and no tree head is signed.",
+        (),
+        {(): int("journal/" in snapshot.vitals.problems)},
     )
     yield _gauge("porwatch_shadow", "1: a shadow lasts, cases are told to nobody.", (), {(): int(snapshot.is_silent)})
     yield from _web(snapshot)

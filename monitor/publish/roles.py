@@ -37,6 +37,8 @@ ROLES: Mapping[tuple[str, str], Allowed] = {
     ("GET", "/-/ready"): PUBLIC,
     # What it says is shipped with porwatch, and must open at 3 a.m.
     ("GET", "/runbooks/{name}"): PUBLIC,
+    # As whoever may restart porwatch: the file that is taken over is the operator's own.
+    ("POST", "/-/reload"): ADMINISTRATORS,
     # Public where web.public_metrics says so, or where nobody can log in.
     ("GET", "/metrics"): STAFF,
     ("GET", "/"): STAFF,

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -47,6 +47,7 @@ _KINDS = {
 class Served:
     """What the routes render and whom they ask. ``runbook(name, lang)``: its text, or None.
 
+    ``reload`` takes over a changed configuration, and returns why it was refused; None: not over HTTP.
     ``door``: who may come in; one without settings asks nobody who he is. ``reads``: who read which case.
     """
 
@@ -62,6 +63,7 @@ class Served:
     reads: Reads = field(default_factory=Reads)
     particulars: Particulars = field(default_factory=Particulars)
     entity: Entity = NOBODY
+    reload: Callable[[], Awaitable[tuple[str, ...]]] | None = None
 
 
 def success(data: Any, status: int = 200) -> JSONResponse:

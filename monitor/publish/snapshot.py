@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from monitor.health import Health, Histogram
+from monitor.health import Health, Histogram, Loaded
 from monitor.ledger import occasions, reader
 from monitor.ledger.encode import Json
 from monitor.ledger.reader import Cursor, Pending
@@ -56,6 +56,7 @@ class Vitals:
     reorg_depth: Mapping[str, Counts]
     web_read: bool
     certificate_expires: datetime | None
+    loaded: Loaded | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,10 @@ class Snapshots:
         self._clock = clock
         self.latest = take_snapshot(ledger, health, scope, clock())
 
+    def rescope(self, scope: Scope) -> None:
+        """Publish what another configuration names, from the next snapshot on."""
+        self._scope = scope
+
     async def refresh(self) -> None:
         """Take a snapshot in a thread."""
         self.latest = await asyncio.to_thread(take_snapshot, self._ledger, self._health, self._scope, self._clock())
@@ -187,6 +192,7 @@ def _vitals(health: Health) -> Vitals:
         reorg_depth=_counts(health.reorg_depth),
         web_read=health.web_read,
         certificate_expires=health.certificate_expires,
+        loaded=health.loaded,
     )
 
 

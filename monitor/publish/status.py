@@ -18,6 +18,7 @@ def render_status(snapshot: Snapshot) -> Json:
         "at": rfc3339(snapshot.at),
         "started_at": rfc3339(snapshot.vitals.started_at),
         "ready": snapshot.vitals.ready,
+        "configuration": _loaded(snapshot),
         "chains": [_chain(snapshot, chain) for chain in snapshot.scope.assets],
         "stages": [
             {"stage": stage, "chain": chain or None, **_age(snapshot, at)}
@@ -56,6 +57,13 @@ def render_wallets(snapshot: Snapshot, counts: Mapping[tuple[str, str], int]) ->
         }
         for wallet in snapshot.scope.wallets
     ]
+
+
+def _loaded(snapshot: Snapshot) -> Json | None:
+    loaded = snapshot.vitals.loaded
+    if loaded is None:
+        return None
+    return {"sha256": loaded.sha256, "loaded_at": rfc3339(loaded.at), "refused": list(loaded.refused)}
 
 
 def _chain(snapshot: Snapshot, chain: str) -> Json:

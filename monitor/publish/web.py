@@ -24,11 +24,13 @@ from monitor.publish.control import add_control
 from monitor.publish.door.door import Door
 from monitor.publish.door.forms import csrf_token, read_form
 from monitor.publish.door.gate import Gate, dress
+from monitor.publish.lifecycle import add_lifecycle
+from monitor.publish.ready import not_ready
 from monitor.publish.roles import Table
 from monitor.publish.routes.access import add_access
 from monitor.publish.routes.answers import ErrorBody
 from monitor.publish.routes.changes import add_changes
-from monitor.publish.routes.operations import add_operations, not_ready
+from monitor.publish.routes.operations import add_operations
 from monitor.publish.routes.reads import add_reads
 from monitor.publish.served import Served, failure, read_json, success
 
@@ -51,6 +53,7 @@ def make_app(served: Served) -> FastAPI:
     app.state.door = served.door
     _handle_errors(app, served.door)
     add_operations(app, served)
+    add_lifecycle(app, served.reload)
     add_reads(app, served)
     add_changes(app, served)
     add_access(app, served)

@@ -51,6 +51,7 @@ from monitor.step.observations import (
     Observation,
     Opened,
     RangeNearlyUsed,
+    Reloaded,
     ReorgTooDeep,
     Rewound,
     ShadowAsked,
@@ -96,7 +97,7 @@ def take(connection: Connection, setup: Setup, observation: Observation, now: da
     return outcome
 
 
-def _plan(  # noqa: C901, PLR0911, PLR0912  one line a kind of observation
+def _plan(  # noqa: C901, PLR0911, PLR0912, PLR0915  one line a kind of observation
     connection: Connection, setup: Setup, observation: Observation, now: datetime
 ) -> tuple[Commit, Outcome]:
     match observation:
@@ -179,3 +180,10 @@ def _plan(  # noqa: C901, PLR0911, PLR0912  one line a kind of observation
         case ShadowOver():
             change, found = shadow.over(connection, setup, now)
             return change, Outcome(cases=found)
+        case Reloaded():
+            body = {
+                "config": observation.config,
+                "previous": observation.previous,
+                "changed": list(observation.changed),
+            }
+            return Commit((Record("reloaded", body),)), Outcome()

@@ -295,6 +295,15 @@ class CeremonyCancelled:
     user: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """Another configuration judges from here on: SHA-256 of both files, and the sections that differ."""
+
+    config: str
+    previous: str
+    changed: tuple[str, ...]
+
+
 Observation = (
     Opened
     | AssetsOpened
@@ -324,4 +333,5 @@ Observation = (
     | CeremonyAnnounced
     | CeremonyConfirmed
     | CeremonyCancelled
+    | Reloaded
 )

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import UTC, datetime
 from typing import Never, Self, TypeVar
 
@@ -16,7 +17,7 @@ from monitor.ledger.access import CaseRead, note
 from monitor.ledger.store import Commit, Ledger, TakenOver, commit
 from monitor.signing.keys import ReportKey
 from monitor.step import Outcome, take
-from monitor.step.observations import BlockSeen, Observation, Opened, Rewound, ShadowAsked, ShadowOver
+from monitor.step.observations import BlockSeen, Observation, Opened, Reloaded, Rewound, ShadowAsked, ShadowOver
 from monitor.step.setup import Setup
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,19 @@ class Writer:
             hook()
         return outcome
 
+    async def adopt(self, setup: Setup, reloaded: Reloaded) -> None:
+        """Judge by ``setup`` from the next step on; that it changed is journalled in the same turn of the thread.
+
+        An exception means that nothing was written, and that the setup before stays.
+        """
+        await self._in_thread(self._adopt, (setup, reloaded))
+        for hook in self.on_commit:
+            hook()
+
+    async def pulse(self) -> None:
+        """Return once the thread has come to the end of all that was asked of it before: a sign of its life."""
+        await self._in_thread(lambda _: None, None)
+
     async def mark_sent(self, ids: tuple[int, ...]) -> None:
         """Outbox rows that a receiver has taken."""
         await self._in_thread(self._commit, Commit(sent=ids))
@@ -78,7 +92,9 @@ class Writer:
 
     async def _in_thread(self, work: Callable[[_Argument], _Result], argument: _Argument) -> _Result:
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work, argument)
+            # What is logged on the way says where it came up, as on the loop.
+            inside = copy_context().run
+            return await asyncio.get_running_loop().run_in_executor(self._thread, inside, work, argument)
         except TakenOver as error:
             self._successor = error
             self._ended.set()
@@ -97,6 +113,14 @@ class Writer:
             self._setup.shadow = outcome.shadow
         self._count(observation, outcome)
         return outcome
+
+    def _adopt(self, change: tuple[Setup, Reloaded]) -> None:
+        setup, reloaded = change
+        with self._ledger.write() as connection:
+            take(connection, setup, reloaded, self._clock())
+        # How long the shadow lasts was settled at the start.
+        setup.shadow = self._setup.shadow
+        self._setup = setup
 
     def _seal(self, key: ReportKey) -> bool:
         """Whether there may be more records than one transaction took."""

@@ -22,6 +22,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from chains.lab.process import free_port
+from monitor.signing.keys import load_or_make
 from tests.real.sides import JSON, Side
 
 #: assets that the sides carry, in the form of the configuration
@@ -83,6 +84,9 @@ class Exchange:
         }
         approvals = {"approvals": {"file": self.approvals.name}} if self.has_approvals else {}
         document["books"] = {**approvals, **document.get("books", {})}
+        if isinstance(document["store"], dict):
+            load_or_make(self.folder / "report.key")
+            document.setdefault("signing", {"key_file": "report.key"})
         self.config.write_text(yaml.safe_dump(document, sort_keys=False))
 
     def without_approvals(self) -> None:

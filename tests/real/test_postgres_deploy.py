@@ -46,7 +46,9 @@ class Site:
         minimal = (CHECKOUT / "tests" / "config" / "good" / "minimal.yaml").read_text()
         lines = [line for line in minimal.splitlines() if not line.startswith("store:")]
         url = self.server.url(database, "porwatch")
-        self.config.write_text("\n".join([*lines, f"store: {{url: '{url}', password_file: store_password}}"]) + "\n")
+        self.config.write_text(
+            "\n".join([*lines, f"store: {{url: '{url}', password_file: store_password, folder: .}}"]) + "\n"
+        )
 
     def rotate(self, password: str) -> None:
         (self.folder / "store_password").write_text(password + "\n")

@@ -78,7 +78,7 @@ def test_the_installed_program_knows_its_schema_and_its_runbooks(installed: Path
     assert result.returncode == 0, result.stderr
     assert "wallets" in json.loads(result.stdout)["properties"]
     python = installed / "venv" / "bin" / "python"
-    code = "from monitor.daemon import _runbook; print(_runbook('PorwatchUnexplainedOutflow', 'ja'))"
+    code = "from monitor.publish.runbooks import runbook; print(runbook('PorwatchUnexplainedOutflow', 'ja'))"
     assert "意味" in run([python, "-c", code], installed, PYTHONUTF8="1").stdout
 
 

@@ -307,6 +307,7 @@ async def test_the_final_block_counts_from_when_it_was_seen_not_from_the_next_bl
     with rig.ledger.read() as connection:
         assert reader.cursors(connection)["bitcoin"].final_height == 13
     rig.chain.finality = 2
+    rig.clock[0] += timedelta(seconds=5)
     await follower.catch_up()
     with rig.ledger.read() as connection:
         assert reader.cursors(connection)["bitcoin"].final_height == 17

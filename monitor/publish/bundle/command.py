@@ -95,7 +95,7 @@ def _make(config: Config, options: Options) -> Manifest:
     signers = write.signers_of(config, datetime.now(UTC))
     ledger = Ledger(config.store_url(), writable=False)
     wanted = wanted_of(options.at)
-    kept = kept_of(config)
+    kept = config.closes_path
     try:
         with ledger.read() as connection:
             close = gather.find(connection, kept, config.entity.timezone, wanted)
@@ -146,11 +146,6 @@ def _moment(text: str) -> datetime:
     if moment.tzinfo is None:
         raise ValueError("has no offset")
     return moment.astimezone(UTC)
-
-
-def kept_of(config: Config) -> Path:
-    """Where closes are kept."""
-    return config.state_folder / "evidence" / "closes"
 
 
 def _previous(folder: Path, key: ReportKey) -> tuple[str, Head]:

@@ -103,7 +103,10 @@ def _verdict_seq(connection: Connection, close: Close) -> int:
 
 def check_kept(close: Close) -> None:
     """Raise NoEvidence where the kept files are not those that were journalled."""
-    remedy = "put the folder back from the backup; nodes that have dropped that state cannot be asked again"
+    remedy = (
+        "put the folder back from the backup, or see porwatch retention CONFIG --plan: its time may be over; "
+        "nodes that have dropped that state cannot be asked again"
+    )
     if not close.folder.is_dir():
         raise NoEvidence(f"{close.folder}: the evidence of cycle {close.cycle} is gone: {remedy}")
     there = {path.relative_to(close.folder).as_posix() for path in close.folder.rglob("*") if path.is_file()}

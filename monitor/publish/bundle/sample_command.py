@@ -21,7 +21,7 @@ from monitor.ledger import schema
 from monitor.ledger.errors import LedgerError
 from monitor.ledger.store import Ledger
 from monitor.publish.bundle import gather
-from monitor.publish.bundle.command import FINE, UNDETERMINED, WRONG, kept_of, say
+from monitor.publish.bundle.command import FINE, UNDETERMINED, WRONG, say
 from monitor.publish.bundle.evidence import Account, parse_account
 from monitor.publish.bundle.files import BadEvidence
 from monitor.publish.bundle.gather import Close, NoEvidence, Wanted
@@ -50,7 +50,7 @@ def sample(path: Path, seed: str, day: str, sizes: Sizes, output: str) -> int:
         return WRONG
     try:
         with ledger.read() as connection:
-            close = gather.find(connection, kept_of(config), config.entity.timezone, wanted)
+            close = gather.find(connection, config.closes_path, config.entity.timezone, wanted)
             gather.check_kept(close)
             body = _drawn(connection, close, seed, wanted.day or close.at.date(), sizes)
     except (NoEvidence, BadEvidence, BadInputs, OSError) as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from ipaddress import ip_address
 from typing import Any, cast
 
@@ -27,6 +27,8 @@ HEADER_SECONDS = 10.0
 HANDSHAKE_SECONDS, SEND_SECONDS = 10.0, 30.0
 #: for a client to answer that TLS ends
 GOODBYE_SECONDS = 2.0
+#: how old the Date of an answer may be
+DATE_SECONDS = 1.0
 #: connections at once: of all, and of one address that is neither this machine nor a trusted proxy
 MOST_CONNECTIONS, MOST_OF_ONE = 512, 64
 
@@ -108,7 +110,7 @@ class Protocol(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """Serves ``app`` on an open socket until ``should_exit``; signals are the caller's business."""
+    """Serves ``app`` on an open socket until ``end``; signals are the caller's business."""
 
     def __init__(self, app: ASGIApp, listener: socket.socket, door: Door) -> None:
         config = uvicorn.Config(
@@ -125,6 +127,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._listener = listener
         self._door = door
+        self._ended = asyncio.Event()
         self.servers: list[asyncio.base_events.Server] = []
         self.capture_signals = nullcontext  # type: ignore[method-assign, assignment]  # a signal ends the whole monitor
 
@@ -132,6 +135,18 @@ class Server(uvicorn.Server):
         """Begin to listen."""
         await self._listen()
         self.started = True
+
+    def end(self) -> None:
+        """Stop listening; ``serve`` returns once present requests have ended."""
+        self.should_exit = True
+        self._ended.set()
+
+    async def main_loop(self) -> None:
+        """Wait for the end, of which this is told: uvicorn's own loop looks for it ten times a second."""
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(DATE_SECONDS):
+                    await self._ended.wait()
 
     def renew(self) -> None:
         """Serve new connections with the door's newest certificates; old ones end after their present request."""

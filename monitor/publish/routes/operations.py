@@ -6,14 +6,13 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Path, Query, Request
-from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 
-from monitor.health import Health
-from monitor.ledger import reader
-from monitor.ledger.store import Ledger
 from monitor.publish.metrics import Metrics
+from monitor.publish.ready import not_ready
 from monitor.publish.routes.answers import ErrorBody, NotReady, error_of
+from monitor.publish.runbooks import page, policy
 from monitor.publish.served import Served
 
 
@@ -56,26 +55,14 @@ def add_operations(app: FastAPI, served: Served) -> None:
 
     @readable("/runbooks/{name}", PlainTextResponse)
     def runbook(
-        name: Annotated[str, Path(pattern="^[A-Za-z]{1,80}$")], lang: Annotated[Literal["en", "ja"], Query()] = "en"
+        request: Request,
+        name: Annotated[str, Path(pattern="^[A-Za-z]{1,80}$")],
+        lang: Annotated[Literal["en", "ja"], Query()] = "en",
     ) -> Response:
-        """What to do about an alert."""
+        """What to do about an alert: a page for a browser, Markdown for others."""
         text = served.runbook(name, lang)
         if text is None:
             raise HTTPException(404, f"there is no runbook {name} in {lang}")
+        if "text/html" in request.headers.get("accept", ""):
+            return HTMLResponse(page(name, lang, text), headers={"Content-Security-Policy": policy()})
         return PlainTextResponse(text)
-
-
-def not_ready(ledger: Ledger, health: Health) -> list[str]:
-    """Why porwatch cannot be relied on yet, a sentence each; empty once it can."""
-    reasons = []
-    try:
-        with ledger.read() as connection:
-            reader.cursors(connection)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the answer is "not ready"
-        reasons.append(f"the ledger cannot be read: {type(error).__name__}")
-    for chain in health.chains:
-        if not health.identified.get(chain):
-            reasons.append(f"{chain}: too few endpoints have shown that they serve this chain")
-        elif not health.following.get(chain):
-            reasons.append(f"{chain}: following has not begun")
-    return reasons

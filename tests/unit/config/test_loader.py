@@ -84,7 +84,7 @@ def test_defaults_are_those_of_the_contract(tmp_path: Path) -> None:
 def test_a_config_for_postgresql_takes_its_password_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "pw").write_text("p@ss/word\n")
     store = {"url": "postgresql+psycopg://porwatch@db.example:5432/porwatch", "password_file": "pw"}
-    config = load(written(tmp_path, BASE | {"store": store}))
+    config = load(written(tmp_path, BASE | {"store": store, "signing": {"key_file": "pw"}}))
     assert config.store_path is None
     assert config.store_url() == "postgresql+psycopg://porwatch:p%40ss%2Fword@db.example:5432/porwatch"
     assert "p@ss" not in repr(config)
@@ -94,7 +94,7 @@ def test_the_owner_of_the_tables_is_another_user_with_a_password_of_its_own(tmp_
     (tmp_path / "pw").write_text("p@ss\n")
     (tmp_path / "owner").write_text("o:wner\n")
     store = {"url": "postgresql+psycopg://porwatch@db.example/porwatch", "password_file": "pw"}
-    config = load(written(tmp_path, BASE | {"store": store}))
+    config = load(written(tmp_path, BASE | {"store": store, "signing": {"key_file": "pw"}}))
     assert config.store_url("boss", tmp_path / "owner") == "postgresql+psycopg://boss:o%3Awner@db.example/porwatch"
     assert config.store_url("boss") == "postgresql+psycopg://boss@db.example/porwatch"
 
@@ -102,7 +102,7 @@ def test_the_owner_of_the_tables_is_another_user_with_a_password_of_its_own(tmp_
 def test_a_rotated_password_counts_and_one_that_cannot_be_read_takes_none_away(tmp_path: Path) -> None:
     (tmp_path / "pw").write_text("first\n")
     store = {"url": "postgresql+psycopg://porwatch@db.example/porwatch", "password_file": "pw"}
-    password = load(written(tmp_path, BASE | {"store": store})).store_password()
+    password = load(written(tmp_path, BASE | {"store": store, "signing": {"key_file": "pw"}})).store_password()
     assert password is not None
     seen = [password()]
     for content in ("second\n", "", "third\n"):
@@ -113,11 +113,15 @@ def test_a_rotated_password_counts_and_one_that_cannot_be_read_takes_none_away(t
 
 def test_files_of_porwatchs_own_lie_beside_the_ledger_unless_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
+    (tmp_path / "own.key").write_text("a key")
+    postgresql = {"url": "postgresql+psycopg://porwatch@db.example/porwatch"}
+    assert load(written(tmp_path, BASE | {"store": postgresql, "signing": {"key_file": "own.key"}})).state_folder == (
+        tmp_path
+    )
     for store, where in (
         ("sqlite:///data/porwatch.db", tmp_path / "data"),
         ({"url": "sqlite:///data/porwatch.db", "folder": "state"}, tmp_path / "state"),
-        ({"url": "postgresql+psycopg://porwatch@db.example/porwatch"}, tmp_path),
-        ({"url": "postgresql+psycopg://porwatch@db.example/porwatch", "folder": "state"}, tmp_path / "state"),
+        ({**postgresql, "folder": "state"}, tmp_path / "state"),
     ):
         config = load(written(tmp_path, BASE | {"store": store}))
         assert (config.state_folder, config.report_key_path) == (where, where / "report.key")

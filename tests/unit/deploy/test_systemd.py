@@ -51,9 +51,9 @@ def test_it_is_exposed_to_little(unit: Path) -> None:
     assert float(found[1]) <= MOST_EXPOSED
 
 
-def test_it_waits_for_no_word_that_porwatch_does_not_say_and_never_tries_a_bad_configuration_again() -> None:
+def test_it_is_told_when_it_is_up_watched_and_reloaded_without_a_restart() -> None:
     lines = UNIT.read_text(encoding="utf-8").splitlines()
-    assert "Type=exec" in lines
-    assert not [line for line in lines if line.startswith(("NotifyAccess=", "WatchdogSec=", "ExecReload="))]
+    for line in ("Type=notify", "NotifyAccess=main", "WatchdogSec=3min", "ExecReload=/bin/kill -HUP $MAINPID"):
+        assert line in lines
     assert "RestartPreventExitStatus=2" in lines
     assert any(line.removeprefix("# ").startswith("LoadCredential=") for line in lines)

@@ -158,7 +158,9 @@ def test_a_broken_journal_is_no_backup(site: Path, tmp_path: Path) -> None:
 def test_of_postgresql_it_says_how(site: Path, tmp_path: Path) -> None:
     text = (site / "porwatch.yaml").read_text()
     (site / "porwatch.yaml").write_text(
-        text.replace("store: sqlite:///ledger.db", "store: postgresql+psycopg://porwatch@db.example/porwatch")
+        text.replace(
+            "store: sqlite:///ledger.db", "store: {url: 'postgresql+psycopg://porwatch@db.example/porwatch', folder: .}"
+        )
     )
     done = run(site, "backup", tmp_path / "b.dump")
     assert done.exit_code == 2

@@ -152,6 +152,7 @@ def test_every_metric_of_this_version_is_there(filled: Store, health: Health) ->
         "porwatch_books_malformed_total": {"source"},
         "porwatch_books_timestamp_seconds": {"source"},
         "porwatch_config_last_reload_successful": set(),
+        "porwatch_journal_tampered": set(),
         "porwatch_shadow": set(),
         "porwatch_web_config_last_reload_successful": set(),
     }

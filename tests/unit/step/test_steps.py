@@ -17,7 +17,18 @@ from monitor.ledger import reader, schema
 from monitor.ledger.encode import parse
 from monitor.ledger.store import CursorMoved, Ledger
 from monitor.step import take
-from monitor.step.observations import Acted, ApprovalsRead, BlockSeen, Due, FinalSeen, Opened, Rewound
+from monitor.step.observations import (
+    Acted,
+    ApprovalsRead,
+    BlockSeen,
+    Due,
+    FinalSeen,
+    Opened,
+    Reloaded,
+    Rewound,
+    ShadowAsked,
+    ShadowOver,
+)
 from monitor.step.writer import Writer
 from tests.scenarios.stage import Stage, moment, setup_of
 from tests.unit.fake_chain import FakeChain
@@ -182,6 +193,25 @@ async def test_the_writer_counts_only_what_was_committed(tmp_path: Path) -> None
     assert health.detection["ethereum"].sum == pytest.approx(0.12)
     assert health.reorg_depth["ethereum"].sum == 1
     assert len(hooks) == 4
+
+
+async def test_a_shadow_lasts_over_a_reload_and_ends_under_the_new_configuration(tmp_path: Path) -> None:
+    before, _ = setup_of(SCRIPT)
+    after, _ = setup_of(SCRIPT)
+    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    now, end = [moment("10:00")], moment("10:00") + timedelta(days=7)
+    async with Writer(ledger, before, Health(now[0], ("ethereum",)), clock=lambda: now[0]) as writer:
+        await writer.take(ShadowAsked(end))
+        await writer.adopt(after, Reloaded("b" * 64, "a" * 64, ("policy",)))
+        assert (before.shadow, after.shadow) == (end, end)
+        now[0] = end
+        await writer.take(ShadowOver())
+        assert after.shadow is None
+    with ledger.read() as connection:
+        columns = schema.journal.c
+        kinds = connection.execute(select(columns.kind).order_by(columns.seq)).scalars().all()
+    ledger.close()
+    assert kinds[:2] == ["shadow", "reloaded"]
 
 
 async def test_observations_are_taken_one_at_a_time(tmp_path: Path) -> None:
