@@ -26,6 +26,8 @@ _DECIMALS = {"BTC": 8, "ETH": 18}
 _MINUTE = 60
 #: how far below the head a transaction may stand that was sent while the node stalled
 _STALL_BLOCKS = 20
+#: how many addresses the outflows go to
+_OUTSIDE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,8 @@ class Traffic:
         self._thread = threading.Thread(target=self._run, name="traffic")
         self._failure: Exception | None = None
         self._payer = exchange.anvil.accounts[0]
+        # Few: the node keeps all accounts once for each of its last blocks, and the machine's memory ends.
+        self._outside = [_address() for _ in range(_OUTSIDE)]
         self.planted: list[Planted] = []
         self.reorganised = 0
         self.stalled = 0
@@ -165,7 +169,7 @@ class Traffic:
         exchange = self._exchange
         wallet = self._random.choice(("eth-cold", "eth-hot"))
         units = self._random.randint(1, 10**6)
-        to = _address()
+        to = self._random.choice(self._outside)
         approval = self._approve(kind, "ethereum", "ETH", units, to, wallet)
         txid = self._send(exchange.addresses[wallet], to, units)
         if txid:
@@ -214,7 +218,7 @@ class Traffic:
             self.reorganised += 1
 
     def _send(self, sender: str, to: str, units: int) -> str:
-        """Pay an address that was never paid before. Returns the transaction's hash, "" where none was made."""
+        """Pay somebody outside. Returns the transaction's hash, "" where none was made."""
         anvil = self._exchange.anvil
         try:
             return anvil.send(sender, to, units)
@@ -222,10 +226,11 @@ class Traffic:
             raise
         except LabError:
             self._recovered()
-        head = anvil.head()
+        head, known = anvil.head(), {item.txid for item in self.planted}
         for height in range(head, max(head - _STALL_BLOCKS, 0), -1):
             for each in anvil.rpc("eth_getBlockByNumber", hex(height), True)["transactions"]:
-                if each["to"] == to:
+                paid = each["from"], each["to"], int(each["value"], 16)
+                if paid == (sender, to, units) and each["hash"] not in known:
                     return str(each["hash"])
         return ""
 
@@ -254,5 +259,5 @@ class Traffic:
 
 
 def _address() -> str:
-    """An EVM address that was never seen before; the node lets it sign all the same."""
+    """An EVM address of nobody; the node lets it sign all the same."""
     return "0x" + secrets.token_hex(20)
