@@ -207,6 +207,24 @@ def cases_close(
     raise typer.Exit(cases_commands.cases_act(context.obj, case_id, "close", name, reason))
 
 
+@cases_app.command("notified")
+def cases_notified(
+    context: typer.Context,
+    case_id: Annotated[str, typer.Argument(metavar="ID")],
+    event: Annotated[str, typer.Option("--event", help="As what: of a profile's notifications, e.g. outflow.")],
+    authority: Annotated[str, typer.Option("--authority", help="Who was told.")],
+    channel: Annotated[str, typer.Option("--channel", help="How, e.g. e-mail.")],
+    name: Annotated[str, typer.Option("--name", help="Who told them.")],
+    reason: Annotated[str, typer.Option("--reason", help="What they answered, a reference, or why they were told.")],
+    letter: Annotated[str, typer.Option("--letter", metavar="FILE", help="What was sent; its SHA-256 is kept.")] = "",
+) -> None:
+    """Note that somebody outside was told of a case: an authority, an issuer, another exchange."""
+    from monitor import cases_commands
+
+    notice = {"event": event, "authority": authority, "channel": channel, "letter": letter}
+    raise typer.Exit(cases_commands.cases_notified(context.obj, case_id, notice, name, reason))
+
+
 @cases_app.command("export")
 def cases_export(
     context: typer.Context,

@@ -32,7 +32,7 @@ from monitor.ledger import reader
 from monitor.ledger.journal import JournalError
 from monitor.ledger.store import Ledger
 from monitor.logs import hide
-from monitor.model import Case, Severity, Tier, Wallet
+from monitor.model import Case, Notice, Severity, Tier, Wallet
 from monitor.profiles import read_profiles
 from monitor.proving import Proving, Undetermined, read_wanted
 from monitor.publish.actions import Unknown
@@ -118,6 +118,9 @@ class Desk:
 
     async def act(self, case_id: str, action: str, name: str, reason: str, how: str = "none") -> Case:
         return await self.inbox.act(case_id, action, name, reason, how)
+
+    async def notified(self, case_id: str, notice: Notice, name: str, reason: str, how: str = "none") -> Case:
+        return await self.inbox.notified(case_id, notice, name, reason, how)
 
     async def add_addresses(self, wallet: str, addresses: Sequence[str], by: str) -> list[str]:
         return await self.watchlist.add(wallet, addresses, by)

@@ -7,15 +7,16 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
 from monitor.build import Monitor, opened
 from monitor.config.resolved import Config
 from monitor.crew import Crew
+from monitor.inbox import Inbox
 from monitor.ledger import reader
-from monitor.model import CaseState
+from monitor.model import Case, CaseState
 from monitor.publish.front import Application, Front
 from monitor.publish.ready import not_ready
 from monitor.publish.snapshot import Snapshots
@@ -147,10 +148,10 @@ async def once(config: Config) -> tuple[dict[str, Any], int]:
     return outcome.verdict, sum(count for key, count in counts.items() if key[1] == "critical")
 
 
-async def act(config: Config, case_id: str, action: str, name: str, reason: str) -> str:
-    """A person's action without a running monitor; returns the case's new state."""
+async def change(config: Config, ask: Callable[[Inbox], Awaitable[Case]]) -> str:
+    """A person's action on a case without a running monitor; returns the case's new state."""
     async with opened(config) as monitor:
-        case = await monitor.inbox.act(case_id, action, name, reason)
+        case = await ask(monitor.inbox)
     return case.state.value
 
 

@@ -37,7 +37,7 @@ from monitor.health import Health
 from monitor.ledger import reader
 from monitor.ledger.encode import canonical, moment, parse
 from monitor.ledger.store import Ledger
-from monitor.model import Approval, Cancellation, Case, Liability, Price, rfc3339
+from monitor.model import Approval, Cancellation, Case, Liability, Notice, Price, rfc3339
 from monitor.step.approvals import SOURCE
 from monitor.step.observations import (
     Acted,
@@ -46,6 +46,7 @@ from monitor.step.observations import (
     CeremonyCancelled,
     CeremonyConfirmed,
     Due,
+    Notified,
     ShadowOver,
     TableRead,
 )
@@ -354,6 +355,11 @@ class Inbox:
     async def act(self, case_id: str, action: str, name: str, reason: str, how: str = "none") -> Case:
         """A person acknowledges or closes a case. Raises KeyError and ValueError as the step does."""
         outcome = await self._writer.take(Acted(case_id, action, name, reason, how))
+        return outcome.cases[0]
+
+    async def notified(self, case_id: str, notice: Notice, name: str, reason: str, how: str = "none") -> Case:
+        """A person has told somebody outside. Raises KeyError and ValueError as the step does."""
+        outcome = await self._writer.take(Notified(case_id, notice, name, reason, how))
         return outcome.cases[0]
 
     async def ceremony(self, observation: CeremonyAnnounced | CeremonyConfirmed | CeremonyCancelled) -> Ceremony:

@@ -238,14 +238,30 @@ class Destination:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """Somebody outside was told of a case. ``event`` and ``authority``: as in the notifications of a profile, or
+    others; ``content``: SHA-256 of what was sent, "" where nothing was kept.
+    """
+
+    event: str
+    authority: str
+    channel: str
+    content: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
-    """One line of a case's history: who did what, when, and why. ``how``: by what that person had logged in, or ""."""
+    """One line of a case's history: who did what, when, and why. ``how``: by what that person had logged in, or "".
+
+    ``notice``: of the action "notified", who was told.
+    """
 
     at: datetime
     action: str
     by: str
     note: str
     how: str = ""
+    notice: Notice | None = None
 
 
 @dataclass(frozen=True, slots=True)

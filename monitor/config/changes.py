@@ -47,7 +47,7 @@ def refusals(old: Config, new: Config) -> tuple[Mistake, ...]:
     """Everything for which ``new`` cannot take the place of ``old`` while porwatch runs; empty: it can."""
     if _is_cut(old.raw, new.raw):
         message = "ends in the middle, as a file that is half written: write it to its end, with a newline"
-        return (_mistake(new, (), message),)
+        return (mistake_at(new, (), message),)
     found = [*_fixed(old, new), *_chains(old, new), *_assets(old, new), *_wallets(old, new), *_gone(old, new)]
     return tuple(sorted(found, key=lambda each: each.line))
 
@@ -57,7 +57,8 @@ def _is_cut(old: bytes, new: bytes) -> bool:
     return not new.endswith(b"\n") or (new != old and old.startswith(new))
 
 
-def _mistake(new: Config, path: Path, message: str) -> Mistake:
+def mistake_at(new: Config, path: Path, message: str) -> Mistake:
+    """A mistake at a key of the file, or at the nearest one around it that stands there."""
     names = tuple(str(step) for step in path)
     while names and names not in new.written:
         names = names[:-1]
@@ -68,7 +69,7 @@ def _fixed(old: Config, new: Config) -> Iterator[Mistake]:
     for path in _FIXED:
         before, after = (_value(config, path) for config in (old, new))
         if before != after:
-            yield _mistake(new, path, "cannot change while porwatch runs: write what stood here before, or restart")
+            yield mistake_at(new, path, "cannot change while porwatch runs: write what stood here before, or restart")
 
 
 def _value(config: Config, path: tuple[str, ...]) -> object:
@@ -82,19 +83,19 @@ def _chains(old: Config, new: Config) -> Iterator[Mistake]:
     for name, before in old.chains.items():
         after = new.chains.get(name)
         if after is None:
-            yield _mistake(
+            yield mistake_at(
                 new, ("chains", name), "is gone: a running porwatch stops watching nothing: put it back, or restart"
             )
             continue
         for key in _differing(before, after):
             if key not in _CHAIN_CHANGES:
                 message = "cannot change while porwatch runs: write what stood here before, or restart"
-                yield _mistake(new, ("chains", name, key), message)
+                yield mistake_at(new, ("chains", name, key), message)
         tokens = after.tokens_by_asset()
         for asset, contract in before.tokens_by_asset().items():
             if tokens.get(asset) != contract:
                 message = "a running porwatch stops watching no token: write what stood here before, or restart"
-                yield _mistake(new, ("chains", name, "tokens", asset), message)
+                yield mistake_at(new, ("chains", name, "tokens", asset), message)
 
 
 def _differing(before: ChainSettings, after: ChainSettings) -> list[str]:
@@ -107,14 +108,14 @@ def _assets(old: Config, new: Config) -> Iterator[Mistake]:
     for name, asset in old.assets.items():
         if new.assets.get(name) != asset:
             message = "the ledger counts in these decimals: write what stood here before, or restart"
-            yield _mistake(new, ("assets", name), message)
+            yield mistake_at(new, ("assets", name), message)
 
 
 def _wallets(old: Config, new: Config) -> Iterator[Mistake]:
     for name in old.wallet_settings:
         if name not in new.wallet_settings:
             message = f"{name} is gone: a running porwatch stops watching nothing: put it back, or restart"
-            yield _mistake(new, ("wallets",), message)
+            yield mistake_at(new, ("wallets",), message)
     for chain, locators in old.locators.items():
         still = new.locators.get(chain, {})
         lost: dict[str, list[str]] = {}
@@ -128,7 +129,7 @@ def _wallets(old: Config, new: Config) -> Iterator[Mistake]:
                 f" and {len(gone) - _MOST_NAMED} more" if gone[_MOST_NAMED:] else ""
             )
             message = f"{wallet} has lost {shown}: a running porwatch stops watching nothing: put it back, or restart"
-            yield _mistake(new, ("wallets",), message)
+            yield mistake_at(new, ("wallets",), message)
 
 
 def _gone(old: Config, new: Config) -> Iterator[Mistake]:
@@ -142,4 +143,4 @@ def _gone(old: Config, new: Config) -> Iterator[Mistake]:
             "stood in the file and is gone, as in a file that is half written: "
             "write null or its default to do without it, or restart"
         )
-        yield _mistake(new, path, message)
+        yield mistake_at(new, path, message)

@@ -185,7 +185,8 @@ class Alertmanager(Strict):
     )
     recipients: Annotated[tuple[Text, ...], Field(strict=False, max_length=200), AfterValidator(_people)] = Field(
         default=(),
-        description="Everyone who gets what is sent there, by name: alerts about outflows are inside information.",
+        description="Everyone who gets what is sent there, by name: alerts about outflows are inside information. "
+        "Required where a profile says so (jp-fiea-2026).",
     )
 
 

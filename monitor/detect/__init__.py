@@ -2,7 +2,7 @@
 
 from monitor.detect.breaches import breach_cases, breached_since, ids_of
 from monitor.detect.ceremonies import Announcement, Ceremony, Phase, Signed
-from monitor.detect.changes import acted, another_fault, approved, due, reorged_out, unconfirmed
+from monitor.detect.changes import acted, another_fault, approved, due, notified, reorged_out, unconfirmed
 from monitor.detect.dressing import window_dressing
 from monitor.detect.findings import (
     altered_approval,
@@ -57,6 +57,7 @@ __all__ = [
     "ids_of",
     "in_order",
     "join",
+    "notified",
     "opens",
     "range_nearly_used",
     "recorded",

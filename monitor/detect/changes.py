@@ -14,6 +14,7 @@ from monitor.model import (
     Case,
     CaseState,
     Event,
+    Notice,
     Severity,
 )
 
@@ -70,6 +71,14 @@ def unconfirmed(case: Case, witness: Witness) -> Case:
     """A case of a block that too few endpoints show."""
     source = f"unconfirmed: shown by {', '.join(witness.endpoints)}, {witness.needed} endpoints must agree"
     return replace(case, evidence={**case.evidence, "source": source, "unconfirmed": True})
+
+
+def notified(case: Case, notice: Notice, name: str, reason: str, now: datetime, *, how: str = "none") -> Case:
+    """A person has told somebody outside of a case, whose state stays. Raises ValueError for a pending case."""
+    if case.state is CaseState.PENDING:
+        raise ValueError(f"case {case.id} is pending: it may still be explained, and is told to nobody")
+    event = Event(now, "notified", name, reason, "" if how == "none" else how, notice)
+    return replace(case, history=(*case.history, event))
 
 
 def acted(case: Case, action: str, name: str, reason: str, now: datetime, *, how: str = "none") -> Case:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from chains.core.values import BlockRef
 from monitor.canonical import Json, canonical, parse
@@ -12,6 +13,7 @@ from monitor.model import (
     CaseState,
     Destination,
     Event,
+    Notice,
     Severity,
     Tier,
     rfc3339,
@@ -27,6 +29,7 @@ __all__ = [
     "case_from_json",
     "case_to_json",
     "moment",
+    "notice_to_json",
     "parse",
 ]
 
@@ -107,6 +110,26 @@ def approval_from_json(body: Json) -> Approval:
     )
 
 
+def _event_to_json(event: Event) -> list[Any]:
+    line: list[Any] = [rfc3339(event.at), event.action, event.by, event.note]
+    if event.how or event.notice is not None:
+        line.append(event.how)
+    if event.notice is not None:
+        line.append(notice_to_json(event.notice))
+    return line
+
+
+def _event_from_json(line: list[Any]) -> Event:
+    at, action, by, note, *rest = line
+    how = rest[0] if rest else ""
+    return Event(moment(at), action, by, note, how, Notice(**rest[1]) if len(rest) > 1 else None)
+
+
+def notice_to_json(notice: Notice) -> Json:
+    """Who was told, as JSON."""
+    return {name: getattr(notice, name) for name in ("event", "authority", "channel", "content")}
+
+
 def case_to_json(case: Case) -> Json:
     """A case with its whole history as JSON."""
     return {
@@ -133,7 +156,7 @@ def case_to_json(case: Case) -> Json:
         "subject": case.subject,
         "value": None if case.value is None else dict(case.value),
         "evidence": dict(case.evidence),
-        "history": [[rfc3339(e.at), e.action, e.by, e.note, *([e.how] if e.how else [])] for e in case.history],
+        "history": [_event_to_json(event) for event in case.history],
         "incident": case.incident,
         "growth": list(case.growth),
     }
@@ -165,7 +188,7 @@ def case_from_json(body: Json) -> Case:
         subject=body["subject"],
         value=body["value"],
         evidence=body["evidence"],
-        history=tuple(Event(moment(at), *rest) for at, *rest in body["history"]),
+        history=tuple(map(_event_from_json, body["history"])),
         # journals of the first versions do not have these
         incident=body.get("incident"),
         growth=tuple(body.get("growth", ())),

@@ -419,6 +419,7 @@ _APPLY: dict[str, Callable[[Connection, Json, datetime], None]] = {
     "evidence": _no_effect,
     "contract": _no_effect,
     "halt": _no_effect,
+    "delivered": _no_effect,
     "shadow": _no_effect,
     "restored": _no_effect,
     "reloaded": _no_effect,

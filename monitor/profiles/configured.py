@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path as FilePath
 
+from monitor.config.changes import mistake_at
 from monitor.config.mistakes import ConfigError, Mistake, in_order
 from monitor.config.models import SHIPPED_PROFILES
 from monitor.config.resolved import Config
@@ -33,6 +35,17 @@ def check_profiles(config: Config) -> list[Mistake]:
     return _read(config)[1]
 
 
+def _unlisted(config: Config, found: dict[str, Profile]) -> Iterator[Mistake]:
+    """Alertmanagers whose readers nobody has named, where a profile makes alerts about outflows inside information."""
+    asking = [
+        name for name, each in found.items() if each.insider_channel and each.insider_channel.recipients_must_be_listed
+    ]
+    for number, each in enumerate(config.alertmanagers):
+        if asking and not each.recipients:
+            what = f"{asking[0]} asks that whoever gets an alert about an outflow is listed: write [NAME, …]"
+            yield mistake_at(config, ("alertmanagers", number, "recipients"), what)
+
+
 def _read(config: Config) -> tuple[dict[str, Profile], list[Mistake]]:
     found: dict[str, Profile] = {}
     files: dict[str, FilePath] = {}
@@ -53,6 +66,7 @@ def _read(config: Config) -> tuple[dict[str, Profile], list[Mistake]]:
         wrong = _succession(profile, found)
         if wrong:
             mistakes.append(Sheet(files[profile.id]).mistake(("supersedes",), wrong))
+    mistakes.extend(_unlisted(config, found))
     return found, list(in_order(mistakes, str(FilePath(config.file))))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 
 from monitor.detect.ceremonies import Announcement, Ceremony
-from monitor.model import Case
+from monitor.model import Case, Notice
 
 
 class Submission(Protocol):
@@ -39,6 +39,9 @@ class Actions(Protocol):
 
         Raises KeyError where there is no such case, ValueError where its state does not allow it.
         """
+
+    async def notified(self, case_id: str, notice: Notice, name: str, reason: str, how: str = "none") -> Case:
+        """Note that somebody outside was told of a case. Raises as ``act``."""
 
     async def add_addresses(self, wallet: str, addresses: Sequence[str], by: str) -> list[str]:
         """Watch more addresses of a wallet, all or none; returns their canonical spelling.

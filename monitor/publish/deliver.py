@@ -13,19 +13,24 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Protocol
 
 import aiohttp
 import structlog
 
+from monitor.canonical import canonical
 from monitor.health import Health
 from monitor.ledger import incidents, reader
 from monitor.ledger.encode import Json, case_from_json, parse
+from monitor.ledger.journal import Record
 from monitor.ledger.store import Ledger
 from monitor.model import Case, CaseState
 from monitor.publish.alert import render_alerts
 from monitor.publish.first_line import Form, Present
 from monitor.publish.http import DeliveryFailed, new_session, post
+
+MarkSent = Callable[[tuple[int, ...], tuple[Record, ...]], Awaitable[None]]
 
 _log = structlog.get_logger(__name__)
 
@@ -94,8 +99,8 @@ def utc_now() -> datetime:
 class Delivery:
     """Delivery to all receivers.
 
-    ``mark_sent`` hands the ids of delivered outbox rows to the ledger's one writer and returns
-    after its commit. ``form``: how cases are told; each receiver decides on redaction itself.
+    ``mark_sent`` hands the ids of delivered outbox rows, and what was told to whom, to the ledger's one writer and
+    returns after its commit. ``form``: how cases are told; each receiver decides on redaction itself.
     ``source``: whether an approvals source is configured.
     """
 
@@ -105,7 +110,7 @@ class Delivery:
         ledger: Ledger,
         *,
         form: Form,
-        mark_sent: Callable[[tuple[int, ...]], Awaitable[None]],
+        mark_sent: MarkSent,
         health: Health,
         source: bool = True,
         clock: Callable[[], datetime] = utc_now,
@@ -161,7 +166,7 @@ class _Outbox:
         ledger: Ledger,
         receiver: str,
         batch: int,
-        mark_sent: Callable[[tuple[int, ...]], Awaitable[None]],
+        mark_sent: MarkSent,
         source: bool,  # noqa: FBT001  of one caller
     ) -> None:
         self._ledger = ledger
@@ -199,6 +204,21 @@ class _Outbox:
                 approvals=reader.feeds(connection).get("approvals"),
                 incidents=incidents.incidents(connection, {case.incident for case in cases if case.incident}),
             )
+
+
+@dataclass(slots=True)
+class _Sent:
+    """What became of outbox rows: the ids of those that are done with, what was told, what was refused for good."""
+
+    done: list[int] = field(default_factory=list)
+    told: list[Record] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+
+    def add(self, other: _Sent) -> None:
+        """And what became of others."""
+        self.done += other.done
+        self.told += other.told
+        self.refusals += other.refusals
 
 
 class _Courier:
@@ -255,59 +275,66 @@ class _Courier:
         after, refusals = 0, []
         while rows := await self._outbox.next(after):
             after = rows[-1][0]
-            taken, refused = await self._send(session, [(row_id, _case_of(payload)) for row_id, _, payload in rows])
-            refusals.extend(refused)
-            if taken:
-                await self._outbox.mark_sent(tuple(taken))
+            sent = await self._send(session, [(row_id, _case_of(payload)) for row_id, _, payload in rows])
+            refusals += sent.refusals
+            if sent.done:
+                await self._outbox.mark_sent(tuple(sent.done), tuple(sent.told))
         return refusals
 
     async def _resend(self, session: aiohttp.ClientSession) -> list[str]:
         after, refusals = None, []
         while cases := await self._outbox.open_cases(after):
             after = cases[-1].id
-            _, refused = await self._send(session, [(0, case) for case in cases])
-            refusals.extend(refused)
+            refusals += (await self._send(session, [(0, case) for case in cases])).refusals
         return refusals
 
-    async def _send(
-        self, session: aiohttp.ClientSession, rows: Sequence[tuple[int, Case | str]]
-    ) -> tuple[list[int], list[str]]:
-        """Ids that were taken, and sentences about those that were refused for good.
-
-        A batch that is refused is sent again one by one, so that a single bad alert, which an
+    async def _send(self, session: aiohttp.ClientSession, rows: Sequence[tuple[int, Case | str]]) -> _Sent:
+        """A batch that is refused is sent again one by one, so that a single bad alert, which an
         attacker may have caused, holds up no other. Pending cases are told to nobody.
         """
         readable = [(row_id, case) for row_id, case in rows if isinstance(case, Case)]
         told = [(row_id, case) for row_id, case in readable if case.state is not CaseState.PENDING]
-        refusals = [case for _, case in rows if isinstance(case, str)]
+        sent = _Sent(
+            done=[row_id for row_id, case in readable if case.state is CaseState.PENDING],
+            refusals=[case for _, case in rows if isinstance(case, str)],
+        )
         if told:
             try:
-                await self._post(session, [case for _, case in told])
+                sent.told = await self._post(session, [case for _, case in told])
             except DeliveryFailed as error:
                 if not error.refused:
                     raise
-                if len(told) == 1:
-                    refusals.append(f"case {told[0][1].id}: {error}")
-                    told = []
-                else:
+                if len(told) > 1:
                     return await self._one_by_one(session, rows)
-        quiet = [row_id for row_id, case in readable if case.state is CaseState.PENDING]
-        return quiet + [row_id for row_id, _ in told], refusals
+                sent.refusals.append(f"case {told[0][1].id}: {error}")
+            else:
+                sent.done += [row_id for row_id, _ in told]
+        return sent
 
-    async def _one_by_one(
-        self, session: aiohttp.ClientSession, rows: Sequence[tuple[int, Case | str]]
-    ) -> tuple[list[int], list[str]]:
-        taken, refusals = [], []
+    async def _one_by_one(self, session: aiohttp.ClientSession, rows: Sequence[tuple[int, Case | str]]) -> _Sent:
+        sent = _Sent()
         for row in rows:
-            ids, refused = await self._send(session, [row])
-            taken.extend(ids)
-            refusals.extend(refused)
-        return taken, refusals
+            sent.add(await self._send(session, [row]))
+        return sent
 
-    async def _post(self, session: aiohttp.ClientSession, cases: Sequence[Case]) -> None:
+    async def _post(self, session: aiohttp.ClientSession, cases: Sequence[Case]) -> list[Record]:
+        """Tell of cases; what was told, a record each."""
         present = await self._outbox.present(cases, self._clock())
-        alerts = [alert for case in cases for alert in self._alerts(case, present)]
-        await post(session, self.receiver.alerts_url, alerts, present.at)
+        alerts = [self._alerts(case, present) for case in cases]
+        await post(session, self.receiver.alerts_url, [alert for each in alerts for alert in each], present.at)
+        return [self._delivered(case, each) for case, each in zip(cases, alerts, strict=True)]
+
+    def _delivered(self, case: Case, alerts: list[Json]) -> Record:
+        """The record that a receiver and the people behind it were told of a case; ``content``: SHA-256 of what."""
+        receiver = self.receiver
+        body = {
+            "case": case.id,
+            "receiver": receiver.name,
+            "redacted": receiver.redact,
+            "people": list(receiver.recipients),
+            "content": sha256(canonical(alerts).encode()).hexdigest(),
+        }
+        return Record("delivered", body)
 
     def _alerts(self, case: Case, present: Present) -> list[Json]:
         alerts = render_alerts(case, present, self._form)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from chains.core.amounts import format_coins
-from monitor.ledger.encode import Json
+from monitor.ledger.encode import Json, notice_to_json
 from monitor.model import Approval, Case, rfc3339, utc
 from monitor.publish.scope import Scope
 
@@ -47,7 +47,14 @@ def render_case(case: Case, decimals: Mapping[str, int]) -> Json:
         "growth": list(case.growth),
         "evidence": _evidence(case),
         "history": [
-            {"at": rfc3339(e.at), "action": e.action, "by": e.by, "note": e.note, "how": e.how or None}
+            {
+                "at": rfc3339(e.at),
+                "action": e.action,
+                "by": e.by,
+                "note": e.note,
+                "how": e.how or None,
+                "notice": None if e.notice is None else notice_to_json(e.notice),
+            }
             for e in case.history
         ],
     }

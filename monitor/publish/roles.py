@@ -63,6 +63,7 @@ ROLES: Mapping[tuple[str, str], Allowed] = {
     ("GET", "/api/v1/cases/{case_id}"): STAFF,
     ("POST", "/api/v1/cases/{case_id}/ack"): RESPONDERS,
     ("POST", "/api/v1/cases/{case_id}/close"): RESPONDERS,
+    ("POST", "/api/v1/cases/{case_id}/notified"): RESPONDERS,
     ("GET", "/api/v1/wallets"): STAFF,
     ("POST", "/api/v1/wallets/{name}/addresses"): ADMINISTRATORS,
     ("GET", "/api/v1/verdict"): EVERYBODY,

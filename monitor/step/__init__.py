@@ -48,6 +48,7 @@ from monitor.step.observations import (
     HaltAnswered,
     HaltWithdrawn,
     Measured,
+    Notified,
     Observation,
     Opened,
     RangeNearlyUsed,
@@ -145,6 +146,9 @@ def _plan(  # noqa: C901, PLR0911, PLR0912, PLR0915  one line a kind of observat
             return change, Outcome(cases=found)
         case Acted():
             change, found = cases.acted(connection, setup, observation, now)
+            return change, Outcome(cases=found)
+        case Notified():
+            change, found = cases.notified(connection, setup, observation, now)
             return change, Outcome(cases=found)
         case ControlAsked():
             return control.asked(observation), Outcome()

@@ -13,7 +13,7 @@ from monitor.ledger.store import Commit
 from monitor.model import Case, CaseState, Tier
 from monitor.step.blocks import feed_blind
 from monitor.step.messages import written
-from monitor.step.observations import Acted, EndpointFault, RangeNearlyUsed, ReorgTooDeep
+from monitor.step.observations import Acted, EndpointFault, Notified, RangeNearlyUsed, ReorgTooDeep
 from monitor.step.setup import Setup
 
 
@@ -45,11 +45,25 @@ def acted(connection: Connection, setup: Setup, observation: Acted, now: datetim
 
     Where the last case that paged for an incident is closed, the oldest one still open pages in its place.
     """
-    case = reader.case(connection, observation.case_id)
-    if case is None:
-        raise KeyError(observation.case_id)
+    case = _known(connection, observation.case_id)
     changed = detect.acted(case, observation.action, observation.name, observation.reason, now, how=observation.how)
     return _commit(connection, setup, left_open(connection, changed))
+
+
+def notified(
+    connection: Connection, setup: Setup, observation: Notified, now: datetime
+) -> tuple[Commit, tuple[Case, ...]]:
+    """Somebody outside was told. Raises as ``acted``."""
+    seen = observation
+    case = _known(connection, seen.case_id)
+    return _commit(connection, setup, (detect.notified(case, seen.notice, seen.name, seen.reason, now, how=seen.how),))
+
+
+def _known(connection: Connection, case_id: str) -> Case:
+    case = reader.case(connection, case_id)
+    if case is None:
+        raise KeyError(case_id)
+    return case
 
 
 def left_open(connection: Connection, changed: Case) -> tuple[Case, ...]:

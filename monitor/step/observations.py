@@ -9,7 +9,7 @@ from datetime import datetime
 from chains.core.values import Account, Block, BlockRef, Fault, Holdings, Opening, Witness
 from monitor.assess import Books
 from monitor.detect.ceremonies import Announcement
-from monitor.model import Approval, BadSignature, Cancellation, ControlChallenge, ControlProof
+from monitor.model import Approval, BadSignature, Cancellation, ControlChallenge, ControlProof, Notice
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +180,17 @@ class Acted:
 
 
 @dataclass(frozen=True, slots=True)
+class Notified:
+    """A person has told somebody outside of a case. ``how``: as of Acted."""
+
+    case_id: str
+    notice: Notice
+    name: str
+    reason: str
+    how: str = "none"
+
+
+@dataclass(frozen=True, slots=True)
 class AsOf:
     """The anchor of one chain for one liabilities' as-of. ``holdings`` None: the ledger covers that block."""
 
@@ -322,6 +333,7 @@ Observation = (
     | TableRead
     | Due
     | Acted
+    | Notified
     | Measured
     | EvidenceKept
     | ControlAsked

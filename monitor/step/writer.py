@@ -14,6 +14,7 @@ from monitor import detect
 from monitor.health import Health
 from monitor.ledger import heads
 from monitor.ledger.access import CaseRead, note
+from monitor.ledger.journal import Record
 from monitor.ledger.store import Commit, Ledger, TakenOver, commit
 from monitor.signing.keys import ReportKey
 from monitor.step import Outcome, take
@@ -71,9 +72,9 @@ class Writer:
         """Return once the thread has come to the end of all that was asked of it before: a sign of its life."""
         await self._in_thread(lambda _: None, None)
 
-    async def mark_sent(self, ids: tuple[int, ...]) -> None:
-        """Outbox rows that a receiver has taken."""
-        await self._in_thread(self._commit, Commit(sent=ids))
+    async def mark_sent(self, ids: tuple[int, ...], told: tuple[Record, ...] = ()) -> None:
+        """Outbox rows that a receiver has taken, and what it was told by them."""
+        await self._in_thread(self._commit, Commit(records=told, sent=ids))
 
     async def note_reads(self, reads: tuple[CaseRead, ...]) -> None:
         """Who was shown which case; changes nothing else."""

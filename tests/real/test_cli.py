@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,12 @@ def test_a_case_is_acknowledged_and_closed_without_a_monitor(copy: Exchange) -> 
         ("acknowledged", "Suzuki", "called the custodian"),
         ("closed", "Suzuki", "called the custodian"),
     ]
+    letter = copy.folder / "letter.txt"
+    letter.write_text("To MAS", encoding="utf-8")
+    told = ["--event", "it_incident", "--authority", "MAS", "--channel", "portal", "--letter", str(letter)]
+    assert porwatch(copy, "cases", str(copy.config), "notified", case["id"], *told, *who).returncode == 0
+    (after,) = listed(copy, "--state", "closed")
+    assert after["history"][-1]["notice"]["content"] == sha256(b"To MAS").hexdigest()
     assert porwatch(copy, "cases", str(copy.config), "close", "f" * 16, *who).returncode == 2
     assert porwatch(copy, "journal", "verify", str(copy.config)).returncode == 0
 
@@ -176,6 +183,9 @@ def test_a_case_is_acknowledged_through_the_running_monitor(copy: Exchange) -> N
         assert (result.returncode, result.stdout) == (0, f"{case['id']} acknowledged\n")
         assert copy.get(f"cases/{case['id']}")["state"] == "acknowledged"
         assert copy.get(f"cases/{case['id']}")["history"][-1]["by"] == "Ito"
+        who = ["--name", "Ito", "--reason", "no. 17", "--event", "outflow", "--authority", "FSA", "--channel", "e-mail"]
+        assert porwatch(copy, "cases", str(copy.config), "notified", case["id"], *who).returncode == 0
+        assert copy.get(f"cases/{case['id']}")["history"][-1]["notice"]["authority"] == "FSA"
         # The ledger is read beside the running monitor.
         assert [c["id"] for c in listed(copy, "--state", "acknowledged")] == [case["id"]]
         assert porwatch(copy, "status", str(copy.config)).returncode == 1

@@ -17,6 +17,7 @@ import pytest
 from chains.lab.process import LOOPBACK, free_port, wait_until
 from monitor.health import Health
 from monitor.ledger import reader
+from monitor.ledger.journal import Record
 from monitor.ledger.store import Commit, Ledger
 from monitor.model import Case, CaseState
 from monitor.publish import alert, deliver
@@ -51,8 +52,8 @@ class Courier:
         self._thread.start()
 
     def _run(self, receivers: dict[str, str], pace: Pace, labels: dict[str, str]) -> None:
-        async def mark_sent(ids: tuple[int, ...]) -> None:
-            await asyncio.to_thread(self.store.commit, Commit(sent=ids))
+        async def mark_sent(ids: tuple[int, ...], told: tuple[Record, ...]) -> None:
+            await asyncio.to_thread(self.store.commit, Commit(records=told, sent=ids))
 
         async def deliver() -> None:
             self._delivery = Delivery(

@@ -27,6 +27,7 @@ from monitor.config.models import Halt
 from monitor.detect import Halting, halt_of
 from monitor.health import Health
 from monitor.ledger import reader
+from monitor.ledger.journal import Record
 from monitor.ledger.store import Commit, commit
 from monitor.model import Case, Severity
 from monitor.publish.deliver import Delivery, Receiver
@@ -255,10 +256,10 @@ async def test_what_was_asked_before_it_was_switched_off_is_withdrawn(desk: Desk
 
 
 async def test_an_endpoint_that_hangs_holds_up_no_page(desk: Desk, webhook: WebhookReceiver) -> None:
-    async def mark_sent(ids: tuple[int, ...]) -> None:
+    async def mark_sent(ids: tuple[int, ...], told: tuple[Record, ...]) -> None:
         def write() -> None:
             with desk.stage.ledger.write() as connection:
-                commit(connection, Commit(sent=ids), datetime.now(UTC))
+                commit(connection, Commit(records=told, sent=ids), datetime.now(UTC))
 
         await asyncio.to_thread(write)
 

@@ -11,6 +11,7 @@ import pytest
 from chains.core.values import BlockRef, Transaction, TransactionKind
 from monitor import detect
 from monitor.detect import Grace, Scene, cases_of_block
+from monitor.ledger.encode import case_from_json, case_to_json
 from monitor.model import (
     Approval,
     Attribution,
@@ -20,6 +21,7 @@ from monitor.model import (
     Direction,
     Flow,
     Judgement,
+    Notice,
     Owner,
     Part,
     Price,
@@ -366,6 +368,20 @@ def test_a_person_acts_with_name_and_reason(state: CaseState, action: str, after
     case = detect.acted(waited(state=state), action, "tanaka", "known", NOW)
     event = case.history[-1]
     assert (case.state, event.by, event.note) == (after, "tanaka", "known")
+
+
+@pytest.mark.parametrize("state", [CaseState.OPEN, CaseState.ACKNOWLEDGED, CaseState.CLOSED])
+def test_who_was_told_stands_in_the_history_and_changes_no_state(state: CaseState) -> None:
+    notice = Notice("outflow", "FSA", "e-mail", "ab" * 32)
+    case = detect.notified(waited(state=state), notice, "tanaka", "no. 17", NOW)
+    event = case.history[-1]
+    assert (case.state, event.action, event.by, event.notice) == (state, "notified", "tanaka", notice)
+    assert case_from_json(case_to_json(case)) == case
+
+
+def test_nobody_outside_is_told_of_what_may_still_be_explained() -> None:
+    with pytest.raises(ValueError, match="pending"):
+        detect.notified(waited(state=CaseState.PENDING), Notice("outflow", "FSA", "e-mail"), "tanaka", "", NOW)
 
 
 @pytest.mark.parametrize(

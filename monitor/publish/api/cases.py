@@ -46,6 +46,15 @@ class CaseValue(Shape):
     price_as_of: str
 
 
+class CaseNotice(Shape):
+    """Who was told of a case. ``content``: SHA-256 of what was sent, or ""."""
+
+    event: str
+    authority: str
+    channel: str
+    content: str
+
+
 class CaseEvent(Shape):
     """Who did what, when and why."""
 
@@ -54,6 +63,7 @@ class CaseEvent(Shape):
     by: str
     note: str
     how: str | None
+    notice: CaseNotice | None
 
 
 class CaseBody(Shape):

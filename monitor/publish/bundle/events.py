@@ -10,6 +10,7 @@ from monitor.canonical import Json
 from monitor.model import Case, CaseState, rfc3339
 from monitor.publish.bundle.cells import business_day, cut, day, money, units, units_of
 from monitor.publish.bundle.context import Context, Rows
+from monitor.publish.bundle.notices import notifications, recipients
 from monitor.rules.profile import Rule
 
 _RESOLVED = CaseState.CLOSED
@@ -26,7 +27,11 @@ def exceptions(context: Context) -> Json:
             "overdue": sum(row["overdue"] == "yes" for row in legal),
             "closed": sum(case.state is _RESOLVED for case in shown),
         },
-        "tables": {"cases": [_case(context, case) for case in shown], "legal": legal, "notifications": []},
+        "tables": {
+            "cases": [_case(context, case) for case in shown],
+            "legal": legal,
+            "notifications": notifications(context, shown),
+        },
     }
 
 
@@ -38,7 +43,7 @@ def _of_period(context: Context, case: Case) -> bool:
 def _closed_at(case: Case) -> datetime | None:
     if case.state is not _RESOLVED or not case.history:
         return None
-    return case.history[-1].at
+    return next((event.at for event in reversed(case.history) if event.notice is None), None)
 
 
 def _case(context: Context, case: Case) -> Json:
@@ -126,7 +131,7 @@ def alerts(context: Context) -> Json:
                 "owner": cut(case.history[-1].by) if case.history else None,
             }
         )
-    return {"facts": {"alerts": len(rows)}, "tables": {"alerts": rows, "recipients": []}}
+    return {"facts": {"alerts": len(rows)}, "tables": {"alerts": rows, "recipients": recipients(context)}}
 
 
 def _block_time(case: Case) -> str | None:

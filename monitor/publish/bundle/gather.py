@@ -24,7 +24,7 @@ from monitor.publish.bundle.files import digest_of
 #: what moved, and what is followed
 _MOVES = ("block", "rewound", "matched", "residual", "opened", "asset_opened", "assigned", "retired", "asset_retired")
 #: kinds of records that a bundle shows whole, besides the close's own
-_WHOLE = frozenset({*_MOVES, "case", "control_proof", "gap", "coins", "refused"})
+_WHOLE = frozenset({*_MOVES, "case", "control_proof", "gap", "coins", "refused", "delivered"})
 _LIABILITIES = '"source":"liabilities"}'
 #: how far a block's own time may run ahead of the clock by which it was journalled
 _AHEAD = timedelta(days=1)

@@ -26,7 +26,7 @@ def checklist(profiles: Iterable[Profile], detected: datetime) -> list[Row]:
 
 
 def _row(profile: Profile, each: Notification, detected: datetime) -> Row:
-    due, clock = _due(each, detected)
+    until, clock = due(each, detected)
     zone = ZoneInfo(profile.valuation.timezone)
     return {
         "profile": profile.id,
@@ -38,14 +38,17 @@ def _row(profile: Profile, each: Notification, detected: datetime) -> Row:
         "from": each.starts,
         "verified": each.verified.value,
         "detected": rfc3339(detected),
-        "due": "" if due is None else rfc3339(due),
-        "due_local": "" if due is None else f"{due.astimezone(zone).isoformat(timespec='minutes')} {zone.key}",
-        "due_business_day": "" if due is None else _business_day(profile, due.astimezone(zone)),
+        "due": "" if until is None else rfc3339(until),
+        "due_local": "" if until is None else f"{until.astimezone(zone).isoformat(timespec='minutes')} {zone.key}",
+        "due_business_day": "" if until is None else _business_day(profile, until.astimezone(zone)),
         "clock": clock,
     }
 
 
-def _due(each: Notification, detected: datetime) -> tuple[datetime | None, str]:
+def due(each: Notification, detected: datetime) -> tuple[datetime | None, str]:
+    """When it is to be told at the latest, and why there is such a time or none: running, promptly, unrecorded or
+    classified.
+    """
     match = _DURATION.fullmatch(each.deadline)
     if match is None:
         return None, "promptly" if each.deadline == "promptly" else "unrecorded"
@@ -55,9 +58,9 @@ def _due(each: Notification, detected: datetime) -> tuple[datetime | None, str]:
     return detected + length, "running"
 
 
-def _business_day(profile: Profile, due: datetime) -> str:
+def _business_day(profile: Profile, until: datetime) -> str:
     """Whether it falls on a business day of the profile's calendar; the profiles' clocks themselves count all days."""
     try:
-        return "yes" if profile.calendar.is_business_day(due.date()) else "no"
+        return "yes" if profile.calendar.is_business_day(until.date()) else "no"
     except OutOfRange:
         return "unknown"

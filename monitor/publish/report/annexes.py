@@ -75,7 +75,7 @@ EXCEPTIONS = Block(
                 text("authority"),
                 time("deadline", null=True),
                 code("from", codes.NOTICE_FROM, null=True),
-                flag(),
+                flag(null=True),
                 time("done_at", null=True),
                 text("channel", null=True),
                 text("person", null=True),

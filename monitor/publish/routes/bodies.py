@@ -16,6 +16,15 @@ class Acting(Exact):
     reason: str = Field(min_length=1, max_length=2000)
 
 
+class Notifying(Acting):
+    """Who told whom of a case, as what and how. ``content``: SHA-256 of what was sent, or "" where nothing is kept."""
+
+    event: str = Field(min_length=1, max_length=200)
+    authority: str = Field(min_length=1, max_length=200)
+    channel: str = Field(min_length=1, max_length=200)
+    content: str = Field(default="", pattern="^([0-9a-f]{64})?$")
+
+
 class Adding(Exact):
     """Addresses to watch, and who adds them; see Acting for ``name``."""
 

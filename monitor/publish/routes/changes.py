@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Literal
 
 from fastapi import FastAPI, Path, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
+from monitor.model import Case, Notice
 from monitor.publish.actions import Submission
 from monitor.publish.api.cases import CaseBody, CaseId
 from monitor.publish.door.caller import acting_name, caller
 from monitor.publish.render import render_case
 from monitor.publish.routes.answers import AddedBody, SubmissionBody, gives
-from monitor.publish.routes.bodies import Acting, Adding, Approving, takes
+from monitor.publish.routes.bodies import Acting, Adding, Approving, Notifying, takes
 from monitor.publish.served import Served, failure, read_json, success
 from monitor.publish.text import is_plain
 
 _SUBMITTED = {"created": 201, "repeated": 200, "conflict": 409, "malformed": 400, "no_source": 404}
 _LONGEST_NAME, _LONGEST_REASON = 200, 2000
+_DIGEST = re.compile("([0-9a-f]{64})?")
 
 WalletName = Annotated[str, Path(max_length=128)]
 
@@ -58,8 +62,11 @@ def add_changes(app: FastAPI, served: Served) -> None:
 def _add_settling(app: FastAPI, served: Served) -> None:
     async def act(request: Request, case_id: str, action: Literal["ack", "close"]) -> Response:
         name, reason = who_and_why(request, await read_json(request))
+        return await changed(lambda: served.actions.act(case_id, action, name, reason, caller(request).how))
+
+    async def changed(change: Callable[[], Awaitable[Case]]) -> Response:
         try:
-            case = await served.actions.act(case_id, action, name, reason, caller(request).how)
+            case = await change()
         except KeyError as error:
             raise HTTPException(404, "there is no such case") from error
         except ValueError as error:
@@ -77,6 +84,30 @@ def _add_settling(app: FastAPI, served: Served) -> None:
     async def close(request: Request, case_id: CaseId) -> Response:
         """Close a case."""
         return await act(request, case_id, "close")
+
+    @app.post(
+        "/api/v1/cases/{case_id}/notified",
+        responses=gives(CaseBody),
+        openapi_extra=takes(Notifying, "Who was told, as what, how, by whom and why."),
+    )
+    async def notified(request: Request, case_id: CaseId) -> Response:
+        """Note that somebody outside was told of a case; its state stays."""
+        notice, rest = _notice(await read_json(request))
+        name, reason = who_and_why(request, rest)
+        return await changed(lambda: served.actions.notified(case_id, notice, name, reason, caller(request).how))
+
+
+def _notice(body: object) -> tuple[Notice, dict[str, object]]:
+    """Who was told, and what else the body says. Raises HTTPException that says what is wrong."""
+    keys = ("event", "authority", "channel")
+    if not isinstance(body, dict) or not {*keys} <= set(body) <= {*keys, "name", "reason", "content"}:
+        raise HTTPException(400, 'write {"event", "authority", "channel", "content", "name", "reason"}: who was told')
+    content = body.get("content", "")
+    if not isinstance(content, str) or not _DIGEST.fullmatch(content):
+        raise HTTPException(400, "content must be the SHA-256 of what was sent, 64 lower-case hex digits, or left out")
+    event, authority, channel = (_plain(key, body[key], _LONGEST_NAME) for key in keys)
+    rest = {key: value for key, value in body.items() if key in {"name", "reason"}}
+    return Notice(event, authority, channel, content), rest
 
 
 def _submitted(submission: Submission) -> Response:

@@ -52,6 +52,19 @@ def test_check_is_content_with_every_shipped_profile(tmp_path: Path) -> None:
     assert check(file, online=False) == FINE
 
 
+def test_a_profile_that_makes_alerts_inside_information_wants_everyone_who_gets_them_listed(tmp_path: Path) -> None:
+    file = configured(tmp_path, "jp-fiea-2026")
+    text = file.read_text(encoding="utf-8")
+    receivers = 'alertmanagers: [{url: "http://a.example", recipients: [K. Sato]}, {url: "http://b.example"}]\n'
+    file.write_text(text + receivers, encoding="utf-8")
+    (mistake,) = check_profiles(load(file))
+    assert str(mistake).startswith(f"{file}:9: alertmanagers[1].recipients: jp-fiea-2026 asks that whoever gets")
+    with pytest.raises(ConfigError, match="recipients"):
+        read_profiles(load(file))
+    file.write_text(text.replace("jp-fiea-2026", "jp-psa-2020") + receivers, encoding="utf-8")
+    assert check_profiles(load(file)) == []
+
+
 def test_mistakes_of_books_and_of_profiles_are_told_together(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

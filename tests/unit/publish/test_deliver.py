@@ -12,6 +12,8 @@ import pytest
 
 from monitor.health import Health
 from monitor.ledger import reader
+from monitor.ledger.encode import parse
+from monitor.ledger.journal import Record, entries
 from monitor.ledger.store import Commit, Message
 from monitor.model import CaseState
 from monitor.publish import deliver
@@ -60,11 +62,11 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
 async def delivering(
     store: Store, health: Health, *names: str, pace: Pace = PACE, mark: Any = None
 ) -> AsyncIterator[Delivery]:
-    async def mark_sent(ids: tuple[int, ...]) -> None:
-        await asyncio.to_thread(store.commit, Commit(sent=ids))
+    async def mark_sent(ids: tuple[int, ...], told: tuple[Record, ...]) -> None:
+        await asyncio.to_thread(store.commit, Commit(records=told, sent=ids))
 
     delivery = Delivery(
-        [Receiver(name, f"http://{name}", {"site": "tokyo"}) for name in names],
+        [Receiver(name, f"http://{name}", {"site": "tokyo"}, recipients=("Sato",)) for name in names],
         store.ledger,
         form=Form(DECIMALS, "http://127.0.0.1:9899"),
         mark_sent=mark or mark_sent,
@@ -106,6 +108,26 @@ async def test_outbox_rows_are_sent_in_order_and_marked(store: Store, health: He
     assert wire.labels[0]["site"] == "tokyo"
 
 
+async def test_what_a_receiver_was_told_is_journalled_with_the_people_behind_it(
+    store: Store, health: Health, wire: Wire
+) -> None:
+    told, quiet, refused = numbered(1), numbered(2, state=CaseState.PENDING), numbered(3)
+    store.put(told, quiet, refused, receivers=("one",))
+    wire.answers["one"] = refuse(refused.id)
+    async with delivering(store, health, "one"):
+        await until(lambda: pending(store) == {"one": 1})
+        await until(lambda: bool(delivered(store)))
+    (record,) = delivered(store)
+    digest = record.pop("content")
+    assert record == {"case": told.id, "receiver": "one", "redacted": False, "people": ["Sato"]}
+    assert len(digest) == 64
+
+
+def delivered(store: Store) -> list[dict[str, Any]]:
+    with store.ledger.read() as connection:
+        return [parse(entry.body) for entry in entries(connection) if entry.kind == "delivered"]
+
+
 async def test_a_commit_wakes_the_courier_within_a_moment(store: Store, health: Health, wire: Wire) -> None:
     async with delivering(store, health, "one") as delivery:
         await until(lambda: ("deliver", "") in health.last_success)
@@ -131,7 +153,7 @@ async def test_nothing_is_marked_before_the_receiver_took_it(store: Store, healt
 async def test_a_row_is_sent_again_when_marking_it_failed(store: Store, health: Health, wire: Wire) -> None:
     calls: list[tuple[int, ...]] = []
 
-    async def mark(ids: tuple[int, ...]) -> None:
+    async def mark(ids: tuple[int, ...], _: tuple[Record, ...]) -> None:
         calls.append(ids)
         if len(calls) == 1:
             raise OSError("disk full")

@@ -12,7 +12,7 @@ from monitor.health import Health
 from monitor.ledger.encode import approval_to_json
 from monitor.ledger.journal import Record
 from monitor.ledger.store import Commit
-from monitor.model import Approval, Case, CaseState, rfc3339
+from monitor.model import Approval, Case, CaseState, Notice, rfc3339
 from monitor.publish.body import LARGEST_BODY
 from monitor.publish.door.door import Door
 from monitor.publish.guard import Access
@@ -41,6 +41,7 @@ class Spy:
     fails: Exception | None = None
     approved: list[object] = field(default_factory=list)
     acted: list[tuple[str, str, str, str]] = field(default_factory=list)
+    told: list[tuple[str, Notice, str, str]] = field(default_factory=list)
     added: list[tuple[str, tuple[str, ...], str]] = field(default_factory=list)
 
     async def approve(self, body: object) -> Answer:
@@ -56,6 +57,12 @@ class Spy:
         if self.fails:
             raise self.fails
         return replace(THEFT, state=CaseState.ACKNOWLEDGED)
+
+    async def notified(self, case_id: str, notice: Notice, name: str, reason: str, how: str = "none") -> Case:
+        self.told.append((case_id, notice, name, reason))
+        if self.fails:
+            raise self.fails
+        return THEFT
 
     async def add_addresses(self, wallet: str, addresses: Sequence[str], by: str) -> list[str]:
         self.added.append((wallet, tuple(addresses), by))
@@ -304,6 +311,34 @@ async def test_a_body_has_a_largest_size(app: FastAPI, spy: Spy) -> None:
     assert (await call(app, "POST", "/api/v1/approvals", largest)).status == 201
 
 
+NOTICE = {"event": "it_incident", "authority": "MAS", "channel": "portal", "content": "ab" * 32}
+
+
+async def test_a_person_notes_who_was_told_of_a_case(app: FastAPI, spy: Spy) -> None:
+    reply = await call(app, "POST", f"/api/v1/cases/{THEFT.id}/notified", {**NOTICE, "name": "Ito", "reason": "no. 17"})
+    assert data(reply)["id"] == THEFT.id
+    assert spy.told == [(THEFT.id, Notice("it_incident", "MAS", "portal", "ab" * 32), "Ito", "no. 17")]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"event": ""},
+        {"authority": "a\x1b[2J"},
+        {"channel": 5},
+        {"content": "AB" * 32},
+        {"content": "ab" * 31},
+        {"content": None},
+        {"reason": ""},
+        {"more": 1},
+    ],
+)
+async def test_a_notice_that_is_not_whole_is_refused(change: dict[str, object], app: FastAPI, spy: Spy) -> None:
+    body = {**NOTICE, "name": "Ito", "reason": "no. 17", **change}
+    error(await call(app, "POST", f"/api/v1/cases/{THEFT.id}/notified", body), 400, "bad_data")
+    assert spy.told == []
+
+
 @pytest.mark.parametrize("action", ["ack", "close"])
 async def test_a_person_acts_on_a_case_with_name_and_reason(action: str, app: FastAPI, spy: Spy) -> None:
     body = {"name": "山田\u3000花子", "reason": "known test\nsee ticket 5"}
@@ -492,6 +527,7 @@ async def test_the_openapi_document_describes_every_route_and_loads_nothing(app:
         ("post", "/api/v1/approvals"),
         ("post", "/api/v1/cases/{case_id}/ack"),
         ("post", "/api/v1/cases/{case_id}/close"),
+        ("post", "/api/v1/cases/{case_id}/notified"),
         ("post", "/api/v1/control/challenges"),
         ("post", "/api/v1/control/proofs"),
         ("post", "/-/reload"),
