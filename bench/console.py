@@ -23,6 +23,8 @@ PAGES = {
     "/cases?state=all": "10,004 cases",
     "/cases?state=all&wallet=eth-hot": "10,001 cases",
     f"/cases/{THEFT}": "412,650",
+    "/incidents": THEFT,
+    f"/incidents/{THEFT}": "412,650",
     "/wallets": "50,001",
     "/wallets/eth-hot": "50,001",
     "/movements": "Unexplained",

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from monitor.detect import Incident, Span, Standing, recorded, told
 from monitor.detect.incidents import LONGEST, WINDOW, keys_of, time_of
@@ -64,6 +64,27 @@ def listed(connection: Connection, *, limit: int, after: str | None = None) -> l
         earlier = (columns.first_at < last.first_at) | ((columns.first_at == last.first_at) & (columns.id < after))
         query = query.where(earlier)
     return [_from_json(parse(row.body)) for row in connection.execute(query)]
+
+
+def unresolved(connection: Connection, ids: Collection[str]) -> dict[str, int]:
+    """How many cases of each of these incidents are open or acknowledged, where there are any."""
+    columns = schema.cases.c
+    found: dict[str, int] = {}
+    for batch in _chunks(sorted(set(ids))):
+        query = (
+            select(columns.incident, func.count().label("n"))
+            .where(columns.incident.in_(batch), columns.state.in_(_UNRESOLVED))
+            .group_by(columns.incident)
+        )
+        found.update({row.incident: row.n for row in connection.execute(query)})
+    return found
+
+
+def count_unresolved(connection: Connection) -> int:
+    """How many incidents have a case that is open or acknowledged."""
+    columns = schema.cases.c
+    query = select(func.count(func.distinct(columns.incident))).where(columns.state.in_(_UNRESOLVED))
+    return int(connection.execute(query).scalar_one())
 
 
 def cases_of(connection: Connection, incident_id: str, *, limit: int) -> list[Case]:

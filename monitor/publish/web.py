@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from monitor.publish.api.cases import add_cases
 from monitor.publish.api.ceremonies import add_ceremonies
 from monitor.publish.api.coverage import add_coverage
+from monitor.publish.api.incidents import add_incidents
 from monitor.publish.api.journal import add_journal
 from monitor.publish.api.movements import add_movements
 from monitor.publish.api.reports import add_reports
@@ -61,6 +62,7 @@ def make_app(served: Served) -> FastAPI:
     add_cases(app, served)
     add_ceremonies(app, served, read_json)
     add_coverage(app, served)
+    add_incidents(app, served)
     add_journal(app, served)
     add_movements(app, served)
     add_reports(app, served)

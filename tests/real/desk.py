@@ -34,6 +34,7 @@ from monitor.model import (
     CaseState,
     Destination,
     Event,
+    Notice,
     Owner,
     Severity,
     Tier,
@@ -223,6 +224,9 @@ class Desk:
     # What the HTTP interface asks of the program.
 
     async def approve(self, body: object) -> Any:
+        raise AssertionError
+
+    async def notified(self, case_id: str, notice: Notice, name: str, reason: str, how: str = "none") -> Case:
         raise AssertionError
 
     async def add_addresses(self, wallet: str, addresses: Sequence[str], by: str) -> list[str]:
@@ -420,9 +424,10 @@ def stolen(desk: Desk) -> Case:
         {"wallet": "eth-hot", "asset": "ETH", "coins": "0.000412", "reason": "fee", "part": "fee"},
         at=NOW - timedelta(seconds=73),
     )
-    case = theft(at, "0x" + digest("tx", "ethereum", 99))
+    case = theft(at, "0x" + digest("tx", "ethereum", 99), incident=THEFT)
     lie = replace(
         case,
+        incident=None,
         id=digest("lie")[:16],
         rule="endpoint_lies",
         rules=("endpoint_lies",),
@@ -461,6 +466,7 @@ def stolen(desk: Desk) -> Case:
     )
     waiting = replace(
         case,
+        incident=None,
         id=digest("wait")[:16],
         state=CaseState.PENDING,
         units=25_000_000,

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from monitor.ledger import ceremonies as ceremonies_in
 from monitor.ledger import control, heads, reader
+from monitor.ledger import incidents as incidents_in
 from monitor.ledger.encode import Json, parse
 from monitor.model import CaseState, Direction, Reason, Severity
 from monitor.publish.api.ceremonies import render_ceremony
@@ -22,6 +23,8 @@ from monitor.publish.api.movements import page_of as movements_of
 from monitor.publish.api.reports import newest_reports
 from monitor.publish.api.wallets import address_rows
 from monitor.publish.console import query, views
+from monitor.publish.console.asked import LONGEST_TEXT, NotAsked, count_of, number_of, one_of, text_of
+from monitor.publish.console.incidents import incident, incidents
 from monitor.publish.console.settle import WITHOUT_TOKEN, Forms, Refused, add_settling
 from monitor.publish.console.site import HEADERS, STATIC, Site, fingerprint, static_file
 from monitor.publish.console.standing import standing
@@ -36,19 +39,8 @@ _FOR_GOOD = "public, max-age=31536000, immutable"
 _URGENT = 8
 _ON_THE_WALL = 6
 _REPORTS = 12
-_LONGEST_TEXT = 128
-_LARGEST = 10**15
 #: characters of a record that a page shows
 _LONGEST_RECORD = 200_000
-
-
-class NotAsked(Exception):
-    """An address that asks for nothing the console has: ``status`` and the key of what it says."""
-
-    def __init__(self, status: int, key: str) -> None:
-        super().__init__(key)
-        self.status = status
-        self.key = key
 
 
 Handler = Callable[..., tuple[str, str, dict[str, Any]]]
@@ -68,7 +60,7 @@ def add_console(app: FastAPI, served: Served, site: Site, forms: Forms = WITHOUT
         answer.__doc__ = handler.__doc__
         answer.__name__ = f"console_{handler.__name__}"
         parameters = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string", "maxLength": _LONGEST_TEXT}}
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string", "maxLength": LONGEST_TEXT}}
             for name in re.findall(r"{(\w+)}", path)
         ]
         extra = {"parameters": parameters} if parameters else None
@@ -126,6 +118,7 @@ def _overview(served: Served, shown: int) -> dict[str, Any]:
     snapshot = served.snapshots.latest
     with served.ledger.read() as connection:
         urgent = query.urgent(connection, shown)
+        unresolved_incidents = incidents_in.count_unresolved(connection)
     unresolved = snapshot.states[CaseState.OPEN] + snapshot.states[CaseState.ACKNOWLEDGED]
     checks = [] if snapshot.verdict is None else snapshot.verdict["checks"]
     return {
@@ -134,6 +127,7 @@ def _overview(served: Served, shown: int) -> dict[str, Any]:
         "cases": [render_case(case, served.scope.decimals) for case in urgent],
         "more": unresolved - len(urgent),
         "states": {state.value: snapshot.states[state] for state in CaseState},
+        "incidents": unresolved_incidents,
         "chains": views.chains(snapshot, snapshot.at),
         "stages": views.stages(snapshot, snapshot.at),
         "feeds": views.feeds(snapshot, snapshot.at),
@@ -144,20 +138,20 @@ def _overview(served: Served, shown: int) -> dict[str, Any]:
 
 def cases(served: Served, request: Request) -> tuple[str, str, dict[str, Any]]:
     """Cases, the newest first, by state, rule, severity, chain and wallet."""
-    text = _text(request, "q").strip()
+    text = text_of(request, "q").strip()
     if '"' in text or "\\" in text:
         raise NotAsked(400, "error.search")
     wanted = query.CaseFilter(
-        state=_one_of(request, "state", query.STATE_FILTERS, "unresolved"),
-        rule=_text(request, "rule"),
-        severity=_one_of(request, "severity", ("", *(one.value for one in Severity)), ""),
-        chain=_text(request, "chain"),
-        wallet=_text(request, "wallet"),
+        state=one_of(request, "state", query.STATE_FILTERS, "unresolved"),
+        rule=text_of(request, "rule"),
+        severity=one_of(request, "severity", ("", *(one.value for one in Severity)), ""),
+        chain=text_of(request, "chain"),
+        wallet=text_of(request, "wallet"),
         text=text,
     )
     try:
         with served.ledger.read() as connection:
-            found, before = query.cases(connection, wanted, _text(request, "before"))
+            found, before = query.cases(connection, wanted, text_of(request, "before"))
             total = query.count_cases(connection, wanted)
     except KeyError as error:
         raise NotAsked(400, "error.place") from error
@@ -185,7 +179,7 @@ def case(served: Served, request: Request) -> tuple[str, str, dict[str, Any]]:
 
 def _case_page(served: Served, case_id: str) -> tuple[str, str, dict[str, Any]]:
     with served.ledger.read() as connection:
-        found = reader.case(connection, case_id[:_LONGEST_TEXT])
+        found = reader.case(connection, case_id[:LONGEST_TEXT])
     if found is None:
         raise NotAsked(404, "error.case")
     moved: list[Json] = []
@@ -249,7 +243,7 @@ def wallet(served: Served, request: Request) -> tuple[str, str, dict[str, Any]]:
     if found is None:
         raise NotAsked(404, "error.wallet")
     moved, _ = movements_of(served, reader.Wanted(wallet=name), 20, None)
-    after = _text(request, "before") or None
+    after = text_of(request, "before") or None
     with served.ledger.read() as connection:
         counts = followed(request).counts(connection)
         locators = reader.locators_of(connection, name, limit=query.PAGE + 1, after=after)
@@ -274,10 +268,10 @@ def wallet(served: Served, request: Request) -> tuple[str, str, dict[str, Any]]:
 def movements(served: Served, request: Request) -> tuple[str, str, dict[str, Any]]:
     """Movements, the newest first, each with what explains it."""
     names = ("chain", "wallet", "asset")
-    chosen = {name: _text(request, name) for name in names}
-    chosen["direction"] = _one_of(request, "direction", ("", *(one.value for one in Direction)), "")
-    chosen["reason"] = _one_of(request, "reason", ("", *(one.value for one in Reason)), "")
-    chosen["q"] = _text(request, "q").strip()
+    chosen = {name: text_of(request, name) for name in names}
+    chosen["direction"] = one_of(request, "direction", ("", *(one.value for one in Direction)), "")
+    chosen["reason"] = one_of(request, "reason", ("", *(one.value for one in Reason)), "")
+    chosen["q"] = text_of(request, "q").strip()
     wanted = reader.Wanted()
     if chosen["q"]:
         with served.ledger.read() as connection:
@@ -291,7 +285,7 @@ def movements(served: Served, request: Request) -> tuple[str, str, dict[str, Any
         reason=chosen["reason"] or None,
     )
     try:
-        found, before = movements_of(served, wanted, query.PAGE, _text(request, "before") or None)
+        found, before = movements_of(served, wanted, query.PAGE, text_of(request, "before") or None)
     except HTTPException as error:
         raise NotAsked(400, "error.place") from error
     values = {
@@ -309,9 +303,9 @@ def movements(served: Served, request: Request) -> tuple[str, str, dict[str, Any
 
 def verdicts(served: Served, request: Request) -> tuple[str, str, dict[str, Any]]:
     """Verdicts, the newest first, and the reports that were made of them."""
-    kind = _one_of(request, "kind", ("", "close", "provisional"), "")
+    kind = one_of(request, "kind", ("", "close", "provisional"), "")
     with served.ledger.read() as connection:
-        found = reader.verdicts(connection, kind=kind or None, limit=query.PAGE + 1, after=_number(request, "before"))
+        found = reader.verdicts(connection, kind=kind or None, limit=query.PAGE + 1, after=number_of(request, "before"))
     rows = [(body, views.profiles(body["checks"])) for body in found[: query.PAGE]]
     values = {
         "rows": rows,
@@ -326,7 +320,7 @@ def verdicts(served: Served, request: Request) -> tuple[str, str, dict[str, Any]
 def verdict(served: Served, request: Request) -> tuple[str, str, dict[str, Any]]:
     """One verdict: every check with its value, threshold, margin, operands and basis."""
     with served.ledger.read() as connection:
-        body = reader.verdict_of(connection, _count(request.path_params["cycle"]))
+        body = reader.verdict_of(connection, count_of(request.path_params["cycle"]))
     if body is None:
         raise NotAsked(404, "error.verdict")
     return "verdict.html", "verdicts", {"verdict": body, "profiles": views.profiles(body["checks"])}
@@ -334,7 +328,7 @@ def verdict(served: Served, request: Request) -> tuple[str, str, dict[str, Any]]
 
 def ceremonies(served: Served, request: Request) -> tuple[str, str, dict[str, Any]]:
     """Announced work on cold wallets: its window, and the two people who stand for it."""
-    before = _text(request, "before")
+    before = text_of(request, "before")
     try:
         with served.ledger.read() as connection:
             found = ceremonies_in.ceremonies(connection, limit=query.PAGE + 1, after=before or None)
@@ -350,9 +344,9 @@ def ceremonies(served: Served, request: Request) -> tuple[str, str, dict[str, An
 
 def journal(served: Served, request: Request) -> tuple[str, str, dict[str, Any]]:
     """The journal's records, the newest first, and what was last signed about them."""
-    kind = _text(request, "kind")
+    kind = text_of(request, "kind")
     with served.ledger.read() as connection:
-        found = reader.records(connection, kind=kind or None, limit=query.PAGE + 1, after=_number(request, "before"))
+        found = reader.records(connection, kind=kind or None, limit=query.PAGE + 1, after=number_of(request, "before"))
         head = heads.newest(connection)
     before = found[query.PAGE - 1].seq if len(found) > query.PAGE else ""
     return "journal.html", "journal", {"records": found[: query.PAGE], "before": before, "kind": kind, "head": head}
@@ -361,7 +355,7 @@ def journal(served: Served, request: Request) -> tuple[str, str, dict[str, Any]]
 def record(served: Served, request: Request) -> tuple[str, str, dict[str, Any]]:
     """One record of the journal, as it was written."""
     with served.ledger.read() as connection:
-        found = reader.record(connection, _count(request.path_params["seq"]))
+        found = reader.record(connection, count_of(request.path_params["seq"]))
     if found is None:
         raise NotAsked(404, "error.record")
     body = parse(found.body) if len(found.body) <= _LONGEST_RECORD else found.body[:_LONGEST_RECORD]
@@ -373,6 +367,8 @@ PAGES: dict[str, Handler] = {
     "/wall": wall,
     "/cases": cases,
     "/cases/{case_id}": case,
+    "/incidents": incidents,
+    "/incidents/{incident_id}": incident,
     "/wallets": wallets,
     "/wallets/{name}": wallet,
     "/movements": movements,
@@ -382,28 +378,3 @@ PAGES: dict[str, Handler] = {
     "/journal": journal,
     "/journal/{seq}": record,
 }
-
-
-def _text(request: Request, name: str) -> str:
-    value = request.query_params.get(name, "")
-    if len(value) > _LONGEST_TEXT:
-        raise NotAsked(400, "error.long")
-    return value
-
-
-def _one_of(request: Request, name: str, allowed: tuple[str, ...], default: str) -> str:
-    value = request.query_params.get(name, default)
-    if value not in allowed:
-        raise NotAsked(400, "error.choice")
-    return value
-
-
-def _number(request: Request, name: str) -> int | None:
-    value = _text(request, name)
-    return _count(value, "error.place", 400) if value else None
-
-
-def _count(value: str, key: str = "error.page", status: int = 404) -> int:
-    if not value.isascii() or not value.isdigit() or int(value[:20]) > _LARGEST:
-        raise NotAsked(status, key)
-    return int(value)

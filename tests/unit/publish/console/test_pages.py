@@ -23,7 +23,7 @@ from tests.real.desk import ENTITY, NOW, SCOPE, THEFT, THIEF, Desk, block, calm,
 from tests.unit.publish.asgi import Reply, call
 
 PAGES = (
-    "/", "/wall", "/cases", f"/cases/{THEFT}", "/wallets", "/wallets/eth-hot", "/movements", "/verdicts", "/verdicts/5",
+    "/", "/wall", "/cases", f"/cases/{THEFT}", "/incidents", f"/incidents/{THEFT}", "/wallets", "/wallets/eth-hot", "/movements", "/verdicts", "/verdicts/5",
     "/ceremonies", "/journal", "/journal/3",
 )  # fmt: skip
 HOSTILE = "<script>alert(1)</script>\u202e'\"&{{7*7}}"
@@ -334,3 +334,17 @@ async def test_every_link_of_every_page_leads_somewhere(app: FastAPI) -> None:
     asked = {link.partition("#")[0] for link in links if not link.startswith(("#", "/runbooks/", "/-/ready"))}
     assert len(asked) > 60
     assert [link for link in sorted(asked) if (await call(app, "GET", link)).status != 200] == []
+
+
+async def test_an_incident_says_what_its_cases_add_up_to_and_lists_them(app: FastAPI) -> None:
+    listed = await page(app, "/incidents")
+    assert f'href="/incidents/{THEFT}"' in listed
+    assert "2 unresolved" in listed
+    text = await page(app, f"/incidents/{THEFT}")
+    assert "62 392 680.00 JPY" in text.replace("\u202f", " ").replace(",", " ")
+    for name in (THEFT, digest("cold")[:16]):
+        assert f'href="/cases/{name}"' in text
+    assert digest("lie")[:16] not in text
+    assert 'href="/incidents">Incidents <b>1</b>' in await page(app, "/")
+    await page(app, "/incidents/ffff", 404)
+    await page(app, "/incidents?before=ffff", 400)
