@@ -13,7 +13,7 @@ from pathlib import Path
 from monitor.config.reference import reference
 from monitor.config.schema import schema
 from monitor.publish.report.schema import json_schema
-from tools import manpage
+from tools import manpage, reference_pages
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -25,6 +25,7 @@ def pages() -> dict[Path, str]:
         CHECKOUT / "config/schema.json": json.dumps(schema(), indent=2, ensure_ascii=False) + "\n",
         CHECKOUT / "config/report.schema.json": json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n",
         manpage.PAGE: manpage.page(),
+        **{CHECKOUT / "docs/reference" / name: text for name, text in reference_pages.pages().items()},
     }
 
 

@@ -35,8 +35,13 @@ class Anvil(Node):
         manual: bool = False,
         slots_in_an_epoch: int = 2,
         hardfork: str = "prague",
+        kept: bool = True,
     ) -> None:
-        """Prepares the node; raises LabError when anvil is not on this machine. `block_time` is in whole seconds."""
+        """Prepares the node; raises LabError when anvil is not on this machine. `block_time` is in whole seconds.
+
+        `kept` False: `stop` loses the chain. The node writes its whole state each minute otherwise, and answers nobody
+        meanwhile: gigabytes after thousands of blocks.
+        """
         self.port = port or free_port()
         self.chain_id = chain_id
         self.url = f"http://{LOOPBACK}:{self.port}"
@@ -47,7 +52,8 @@ class Anvil(Node):
         command: list[str | Path] = [find_binary("anvil"), "--host", LOOPBACK, "--port", str(self.port)]
         command += ["--chain-id", str(chain_id), "--hardfork", hardfork, "--auto-impersonate", "--quiet", *mining]
         command += ["--slots-in-an-epoch", str(slots_in_an_epoch)]
-        command += ["--state", folder.resolve() / "state.json", "--preserve-historical-states"]
+        if kept:
+            command += ["--state", folder.resolve() / "state.json", "--preserve-historical-states"]
         self.process = Process("anvil", command, folder)
 
     def start(self) -> None:

@@ -62,7 +62,7 @@ def run_lane(kills: int, seed: str, folder: Path) -> Result:
     begun = time.monotonic()
     folder.mkdir(parents=True)
     with ExitStack() as stack:
-        anvil = stack.enter_context(Anvil(folder / "anvil"))
+        anvil = stack.enter_context(Anvil(folder / "anvil", kept=False))
         bitcoind = stack.enter_context(Bitcoind(folder / "bitcoind"))
         receiver = stack.enter_context(Receiver())
         exchange = Exchange(folder, anvil, bitcoind, receiver.url)
