@@ -43,8 +43,8 @@ class Crew:
 
         self.start(failed())
 
-    async def end(self, tasks: Iterable[Task], seconds: float) -> None:
-        """Cancel tasks and wait for their end, so long and no longer."""
+    async def end(self, tasks: Iterable[Task], seconds: float) -> tuple[Task, ...]:
+        """Cancel tasks and wait for their end, so long and no longer; those that have not ended then."""
         ending = [task for task in tasks if task in self._tasks]
         self._tasks.difference_update(ending)
         for task in ending:
@@ -55,6 +55,7 @@ class Crew:
         for task in done:
             if not task.cancelled() and (error := task.exception()) is not None:
                 log.error("a task had ended early", exc_info=error)
+        return tuple(task for task in ending if not task.done())
 
     async def end_all(self, seconds: float) -> None:
         """``end`` for every task that runs."""

@@ -90,7 +90,8 @@ class Running:
         self.monitor = after
         try:
             due = jobs.due()
-            await self._crew.end(self._tasks, _END_SECONDS)
+            if left := await self._crew.end(self._tasks, _END_SECONDS):
+                raise RuntimeError(f"{left[0].get_coro()} of the configuration before does not end")
             jobs.end()
             for wake in self._wakes:
                 before.writer.on_commit.remove(wake)

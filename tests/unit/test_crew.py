@@ -58,7 +58,8 @@ async def test_a_task_that_will_not_end_is_waited_for_in_bounded_time() -> None:
 
     task = crew.start(stubborn())
     await asyncio.sleep(0)
-    await asyncio.wait_for(crew.end_all(0.05), 1)
+    async with asyncio.timeout(1):
+        assert await crew.end([task], 0.05) == (task,)
     assert not task.done()
     let_go.set()
     await asyncio.wait([task])
