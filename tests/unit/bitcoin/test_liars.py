@@ -91,7 +91,8 @@ async def test_who_gives_false_bytes_for_a_block_is_caught_and_the_others_are_be
     watch = chain.watch([ADDRESS], (await chain.open_at([ADDRESS], ref_of(nodes[0], 4))).coins)
     # The liar is among the first two to answer, and is asked for the bytes first.
     nodes[place - 1].seconds = 0.02
-    chain._panel._preferred = f"node-{place}"
+    for other in {*PLACES} - {place}:
+        chain._panel.failed(f"node-{other}")
     lie(nodes[place])
     found = await chain.read_next(ref_of(nodes[0], 4), watch)
     assert found is not None
