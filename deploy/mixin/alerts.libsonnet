@@ -436,7 +436,7 @@
             "summary": "The journal is not what porwatch wrote.",
             "description": "A record or a signed tree head of the journal was changed or taken away, so no head is signed over it any more. Somebody has write access to the ledger, or the disk is failing. Run porwatch journal verify; it names the first record that differs.",
             "runbook_url": "/runbooks/PorwatchJournalTampered",
-            "dashboard_url": "/d/porwatch-operations"
+            "dashboard_url": "/d/porwatch-security"
           }
         },
         {

@@ -25,6 +25,7 @@ from chains.core.settings import ChainSettings
 from monitor import build
 from monitor.build import Monitor
 from monitor.config import load
+from monitor.connections import Connections
 from monitor.ledger import reader, schema
 from monitor.watchlist import MOST_POSTED, Refused
 from tests.unit.fake_chain import FakeChain, failing
@@ -135,7 +136,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     for name, amount in (("hot", 5), ("cold", 50), ("new", 3), ("newer", 2)):
         chain.world.give(made.locator(name), [f"{amount} BTC"], f"c-{name}")
     chain.grow(10)
-    monkeypatch.setattr(build, "_connect", lambda *_: chain)
+    monkeypatch.setattr(Connections, "open", lambda *_: chain)
     return made
 
 

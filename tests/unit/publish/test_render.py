@@ -45,7 +45,16 @@ def test_a_case_is_rendered_as_the_public_interface_says() -> None:
         "incident": None,
         "growth": [],
         "evidence": {"source": "claimed by one endpoint"},
-        "history": [{"at": "2026-09-21T14:13:20Z", "action": "opened", "by": "porwatch", "note": "", "how": None}],
+        "history": [
+            {
+                "at": "2026-09-21T14:13:20Z",
+                "action": "opened",
+                "by": "porwatch",
+                "note": "",
+                "how": None,
+                "notice": None,
+            }
+        ],
     }
 
 

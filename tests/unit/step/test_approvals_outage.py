@@ -25,6 +25,7 @@ HOT, COLD = "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359", "0xD1220A0cf47c7B9Be7A
 TEXT = f"""\
 entity: {{name: Example Exchange KK}}
 store: sqlite:///ledger.db
+alertmanagers: [{{url: "http://pager.example:9093"}}]
 assets: {{ETH: {{decimals: 18}}}}
 chains:
   ethereum: {{kind: evm, chain_id: 1, native: ETH, endpoints: [{{url: "http://127.0.0.1:1"}}]}}
@@ -119,7 +120,7 @@ async def house(folder: Path) -> AsyncIterator[House]:
         connection.execute("CREATE TABLE beat (at TEXT)")
         connection.execute("INSERT INTO beat VALUES (?)", (BEGIN.isoformat(),))
     config = load(folder / "porwatch.yaml")
-    setup = _setup(config, ("pager",))
+    setup = _setup(config)
     now, ledger = [BEGIN], Ledger(config.store_url())
     health = Health(BEGIN, ("ethereum",))
     async with closing_after(ledger), Writer(ledger, setup, health, clock=lambda: now[0]) as writer:
@@ -165,7 +166,7 @@ async def test_an_outage_of_six_hours_with_two_thousand_approved_withdrawals_end
         assert len(ex.cases(CaseState.CLOSED)) == 2_000
         with ex.ledger.read() as connection:
             states = [state for _, state, _ in reader.approvals(connection, limit=5_000)]
-            told = {case_id for _, case_id, _ in reader.next_messages(connection, "pager", 9_999)}
+            told = {case_id for _, case_id, _ in reader.next_messages(connection, "alertmanager-1", 9_999)}
         assert states == ["used"] * 2_000
         assert len(told) == 2, "nobody was called for a withdrawal"
 
