@@ -14,6 +14,8 @@ from monitor.publish.bundle.notices import notifications, recipients
 from monitor.rules.profile import Rule
 
 _RESOLVED = CaseState.CLOSED
+#: what people do with a case
+_BY_PEOPLE = frozenset({"acknowledged", "closed"})
 _WAITING = (CaseState.OPEN, CaseState.ACKNOWLEDGED)
 
 
@@ -127,11 +129,18 @@ def alerts(context: Context) -> Json:
                 "latency_seconds": latency,
                 "asset": asset,
                 "quantity": units(case.units) if asset is not None else None,
-                "decision": "undecided",
-                "owner": cut(case.history[-1].by) if case.history else None,
+                "decision": _decision(case),
+                "owner": next((cut(event.by) for event in reversed(case.history) if event.action in _BY_PEOPLE), None),
             }
         )
     return {"facts": {"alerts": len(rows)}, "tables": {"alerts": rows, "recipients": recipients(context)}}
+
+
+def _decision(case: Case) -> str:
+    """What became of an alert; the reason stands beside the case."""
+    if case.state is not _RESOLVED:
+        return "acknowledged" if case.state is CaseState.ACKNOWLEDGED else "undecided"
+    return "approved_later" if "late_approval" in case.rules else "closed"
 
 
 def _block_time(case: Case) -> str | None:

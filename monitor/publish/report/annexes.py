@@ -111,7 +111,7 @@ ALERTS = Block(
                 text("case"),
                 text("receiver"),
                 text("person", null=True),
-                text("channel"),
+                code("channel", codes.CHANNELS),
                 time("at"),
                 code("status", codes.DELIVERY_STATUSES),
                 digest("content", null=True, paper=False),

@@ -86,8 +86,10 @@ RESERVE_TERMS = (
     "accrual",
 )
 NOTICE_FROM = ("detected", "classified")
-DELIVERY_STATUSES = ("sent", "failed", "viewed")
-DECISIONS = ("approved_later", "confirmed_theft", "own_movement", "error_in_books", "undecided")
+DELIVERY_STATUSES = ("sent",)
+#: whether a channel gets everything, or no address, transaction or exact amount
+CHANNELS = ("full", "redacted")
+DECISIONS = ("undecided", "acknowledged", "closed", "approved_later")
 STATEMENTS = ("tested", "not_tested", "responsibility", "basis")
 #: what a report rests on and does not show; each is a whole sentence when it is printed
 LIMITATIONS = (

@@ -6,9 +6,11 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from monitor.ledger.encode import case_to_json
 from monitor.ledger.journal import Record
-from monitor.model import Event, Notice
+from monitor.model import CaseState, Event, Notice
 from monitor.publish.bundle.verify import verify
 from tests.unit.assess.sample import NOW
 from tests.unit.publish.bundle import made
@@ -64,11 +66,33 @@ def test_the_report_lists_everyone_who_was_told_and_what_is_still_to_be_told(tmp
 
 def test_a_case_is_dated_by_its_closing_not_by_whom_was_told_later(tmp_path: Path) -> None:
     closed = Event(NOW - timedelta(hours=1), "closed", "Hanako Yamada", "known")
-    case = replace(made.THEFT, state=made.CaseState.CLOSED, history=(*made.THEFT.history, closed, POLICE))
+    case = replace(made.THEFT, state=CaseState.CLOSED, history=(*made.THEFT.history, closed, POLICE))
     found = made.exchange(tmp_path / "x", made.closing(), (Record("case", case_to_json(case)),))
     assert ask(found, tmp_path / "report") == 0
-    (row,) = report_of(tmp_path / "report")["blocks"]["exceptions"]["tables"]["cases"]
+    blocks = report_of(tmp_path / "report")["blocks"]
+    (row,) = blocks["exceptions"]["tables"]["cases"]
     assert row["closed_at"] == _text(closed.at)
+    (alert,) = blocks["alerts"]["tables"]["alerts"]
+    assert (alert["decision"], alert["owner"]) == ("closed", "Hanako Yamada")
+
+
+@pytest.mark.parametrize(
+    ("state", "rules", "decision"),
+    [
+        (CaseState.OPEN, (), "undecided"),
+        (CaseState.OPEN, ("late_approval",), "undecided"),
+        (CaseState.ACKNOWLEDGED, (), "acknowledged"),
+        (CaseState.CLOSED, ("late_approval",), "approved_later"),
+    ],
+)
+def test_an_alert_says_what_became_of_it(
+    state: CaseState, rules: tuple[str, ...], decision: str, tmp_path: Path
+) -> None:
+    case = replace(made.THEFT, state=state, rules=(*made.THEFT.rules, *rules))
+    found = made.exchange(tmp_path / "x", made.closing(), (Record("case", case_to_json(case)),))
+    assert ask(found, tmp_path / "report") == 0
+    (alert,) = report_of(tmp_path / "report")["blocks"]["alerts"]["tables"]["alerts"]
+    assert (alert["decision"], alert["owner"]) == (decision, None)
 
 
 def _text(at: object) -> str:
