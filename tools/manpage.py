@@ -56,12 +56,13 @@ def page() -> str:
         ".B porwatch",
         "[\\fB\\-\\-log\\-level\\fR \\fILEVEL\\fR] [\\fB\\-\\-log\\-format\\fR text|json] \\fICOMMAND\\fR ...",
         ".SH COMMANDS",
-        *_commands(root, ("porwatch",)),
+        *(line for called, command in commands(root) for line in _section(called, command)),
     ]
     return "\n".join(lines) + _END
 
 
-def _commands(group: Any, above: tuple[str, ...]) -> Iterator[str]:
+def commands(group: Any, above: tuple[str, ...] = ("porwatch",)) -> Iterator[tuple[str, Any]]:
+    """How each command is called, with its operands, and the command itself."""
     arguments = [parameter for parameter in group.params if parameter.param_type_name == "argument"]
     for name, command in group.commands.items():
         if command.hidden and name != "make":
@@ -69,15 +70,23 @@ def _commands(group: Any, above: tuple[str, ...]) -> Iterator[str]:
         # `report CONFIG` is `report make CONFIG`; a group's own arguments stand before its commands.
         words = (*above, *map(_operand, arguments), *(() if name == "make" else (name,)))
         if hasattr(command, "commands"):
-            yield from _commands(command, (*above, name))
-            continue
-        yield f".SS {_text(' '.join([*words, *_operands(command)]))}"
-        yield _text(" ".join((command.help or "").split()))
-        for parameter in command.params:
-            if parameter.param_type_name == "option" and parameter.name != "help":
-                yield ".TP"
-                yield f".B {_text(', '.join([*parameter.opts, *parameter.secondary_opts]))}"
-                yield _text(parameter.help or "-")
+            yield from commands(command, (*above, name))
+        else:
+            yield " ".join([*words, *_operands(command)]), command
+
+
+def options(command: Any) -> list[Any]:
+    """What may be chosen of a command."""
+    return [each for each in command.params if each.param_type_name == "option" and each.name != "help"]
+
+
+def _section(called: str, command: Any) -> Iterator[str]:
+    yield f".SS {_text(called)}"
+    yield _text(" ".join((command.help or "").split()))
+    for option in options(command):
+        yield ".TP"
+        yield f".B {_text(', '.join([*option.opts, *option.secondary_opts]))}"
+        yield _text(option.help or "-")
 
 
 def _operands(command: Any) -> list[str]:

@@ -27,6 +27,7 @@ from monitor.publish.snapshot import Snapshots
 from monitor.publish.web import Served, make_app
 from monitor.rules.grammar import show
 from monitor.rules.predicates import Predicate
+from tools import manpage
 
 _MADE = "<!-- Made from the program by tools/reference_pages.py: run make docs. -->"
 _THEN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -70,29 +71,12 @@ def _page(title: str, text: str, lines: Iterable[str]) -> str:
 
 
 def _options() -> Iterator[str]:
-    yield from _commands(typer.main.get_command(app), ("porwatch",))
-
-
-def _commands(group: Any, above: tuple[str, ...]) -> Iterator[str]:
-    operands = [_operand(each) for each in group.params if each.param_type_name == "argument"]
-    for name, command in group.commands.items():
-        if command.hidden and name != "make":
-            continue
-        if hasattr(command, "commands"):
-            yield from _commands(command, (*above, name))
-            continue
-        own = [_operand(each) for each in command.params if each.param_type_name == "argument"]
-        called = " ".join((*above, *operands, *(() if name == "make" else (name,)), *own))
-        options = [each for each in command.params if each.param_type_name == "option" and each.name != "help"]
+    for called, command in manpage.commands(typer.main.get_command(app)):
         yield from (f"## `{called}`", "", _cell(command.help or ""), "")
-        if options:
+        if found := manpage.options(command):
             yield from ("| option | default | |", "|---|---|---|")
-            yield from (f"| {_names(each)} | {_default(each)} | {_cell(each.help or '')} |" for each in options)
+            yield from (f"| {_names(each)} | {_default(each)} | {_cell(each.help or '')} |" for each in found)
             yield ""
-
-
-def _operand(argument: Any) -> str:
-    return str(argument.metavar or argument.name.upper())
 
 
 def _names(option: Any) -> str:
