@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from monitor.config import Config, ConfigError, SecretError, load
+from monitor.config import Config, SecretError
+from monitor.terminal import FINDING, FINE, WRONG, load_config, say
 
 if TYPE_CHECKING:
     from monitor.ledger.heads import Head
     from monitor.ledger.restore import Restored
 
-FINE, FINDING, WRONG = 0, 1, 2
 #: a tree head, alone or in a bundle's evidence/journal.json
 _LARGEST_HEAD = 16 * 1024 * 1024
 
@@ -39,7 +39,7 @@ def backup(path: Path, file: Path) -> int:
     from monitor.signing.keys import known_publics
     from monitor.step.writer import utc_now
 
-    config = _load(path)
+    config = load_config(path)
     if config is None:
         return WRONG
     try:
@@ -61,7 +61,7 @@ def restore(path: Path, file: Path | None, request: Request) -> int:
     from monitor.ledger.errors import LedgerError
     from monitor.ledger.journal import JournalError
 
-    config = _load(path)
+    config = load_config(path)
     if config is None:
         return WRONG
     if (file is None) != request.in_place:
@@ -120,17 +120,3 @@ def _tell(config: Config, done: Restored) -> None:
         say(f"what was there is kept as {done.kept}")
     if not config.report_key_path.exists():
         say(f"{config.report_key_path} is missing: put the report key back before `run`, which would make another one")
-
-
-def _load(path: Path) -> Config | None:
-    try:
-        return load(path)
-    except ConfigError as error:
-        for mistake in error.mistakes:
-            say(str(mistake))
-        return None
-
-
-def say(text: str) -> None:
-    """One line to standard error."""
-    sys.stderr.write(text + "\n")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monitor.config import Config, ConfigError, SecretError, load
+from monitor.terminal import say
 
 if TYPE_CHECKING:
     from monitor.build import Desk
@@ -27,11 +28,6 @@ _API_SECONDS = 15.0
 #: more than anybody plans; the API gives the rest page by page
 _MOST = 500
 _COLUMNS = ("id", "phase", "begins_at", "ends_at", "wallets", "purpose", "announced", "confirmed", "cancelled")
-
-
-def say(text: str) -> None:
-    """One line to standard error: what a person reads while standard output stays data."""
-    sys.stderr.write(text + "\n")
 
 
 def listed(path: Path, output: str) -> int:

@@ -19,6 +19,7 @@ from chains.core.errors import ChainError, WrongChain
 from monitor.config import Config, ConfigError, SecretError, load
 from monitor.control.handed import BODY_BYTES_MOST, Handed, read_handed
 from monitor.control.render import Row, causes, challenge_row
+from monitor.terminal import say
 
 FINE, FINDING, WRONG, UNDETERMINED = 0, 1, 2, 3
 #: longer than a read from every endpoint may take with all its tries
@@ -31,11 +32,6 @@ class _Refused(Exception):
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
         self.code = code
-
-
-def say(text: str) -> None:
-    """One line to standard error: what a person reads while standard output stays data."""
-    sys.stderr.write(text + "\n")
 
 
 def challenge(path: Path, request: Mapping[str, object], output: str) -> int:
